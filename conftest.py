@@ -1,0 +1,195 @@
+"""Turns `pytest steps/02` into the tests of that step, and says what they ask for."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.marks import value
+from tests.stage import STEPS
+
+ROOT = Path(__file__).parent
+NUMBERS = pytest.StashKey[list]()
+NAMES = pytest.StashKey[set]()
+RED = "the step before must not do this yet"
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("tutorial")
+    group.addoption(
+        "--app",
+        metavar="DIR",
+        type=Path,
+        help="check your own app: a directory with app.py or a package app",
+    )
+    group.addoption(
+        "--url",
+        help="check a server that is running, in any language",
+    )
+    group.addoption(
+        "--red",
+        action="store_true",
+        help="prove that each new behaviour fails on the step before",
+    )
+    group.addoption(
+        "--alone",
+        action="store_true",
+        help="run the tests that measure time, with nothing else running",
+    )
+
+
+def pytest_configure(config):
+    for line in (
+        "since(step): the first step that behaves like this",
+        "until(step): the last step that behaves like this",
+        "attack(*numbers): the attacks that the test carries out",
+        "gap: the attack works, and a later step closes it",
+        "never_red(reason): why the test passes on the step before as well",
+        "throttling: uses up guesses; runs last against a running server",
+        "alone: measures time, so that nothing else may run",
+    ):
+        config.addinivalue_line("markers", line)
+    numbers, names, others = read_arguments(config)
+    check_options(config, numbers)
+    if numbers:
+        config.args[:] = dict.fromkeys([*others, str(ROOT / "tests")])
+    config.stash[NUMBERS] = sorted(set(numbers)) or list(STEPS)
+    config.stash[NAMES] = names
+
+
+def read_arguments(config):
+    """Tell the steps that were named, and the tests in them, from other arguments."""
+    numbers, names, others = [], set(), []
+    for argument in config.args:
+        path, _, name = argument.partition("::")
+        if (config.invocation_params.dir / path).resolve() == ROOT / "steps":
+            numbers.extend(STEPS)
+            continue
+        number = find_step(config.invocation_params.dir, path)
+        if number is None:
+            others.append(argument)
+            continue
+        numbers.append(number)
+        if name:
+            names.add((number, name))
+    return numbers, names, others
+
+
+def find_step(folder, path):
+    """Return the number of the step in which a path lies, or None."""
+    steps = ROOT / "steps"
+    path = (folder / path).resolve()
+    if not path.is_relative_to(steps):
+        return None
+    name = path.relative_to(steps).parts[0]
+    number = name[:2]
+    if number in STEPS and name in (number, STEPS[number].name):
+        return number
+    known = ", ".join(f"steps/{number}" for number in STEPS)
+    raise pytest.UsageError(f"There is no step {name}. There are: {known}")
+
+
+def check_options(config, numbers):
+    """Refuse options that cannot be carried out, and say why."""
+    app, url = config.getoption("--app"), config.getoption("--url")
+    if (app or url) and len(set(numbers)) != 1:
+        raise pytest.UsageError(
+            "--app and --url need exactly one step: pytest steps/02 --app=my-app"
+        )
+    if app and url:
+        raise pytest.UsageError("--app and --url exclude each other")
+    if app:
+        config.option.app = config.invocation_params.dir / app
+    if app and not config.option.app.is_dir():
+        raise pytest.UsageError(f"--app: there is no directory {app}")
+    if url and not url.startswith(("http://", "https://")):
+        raise pytest.UsageError(f"--url: {url} does not begin with http://")
+    if url:
+        config.option.reportchars += "s"  # what was not run is listed
+
+
+def pytest_generate_tests(metafunc):
+    if "step" not in metafunc.fixturenames:
+        return
+    item, config = metafunc.definition, metafunc.config
+    since, until = value(item, "since", "01"), value(item, "until", "99")
+    chosen = [n for n in config.stash[NUMBERS] if since <= n <= until]
+    if config.getoption("--red"):
+        chosen = red_steps(item, since, until, config.stash[NUMBERS])
+    metafunc.parametrize(
+        "step",
+        [pytest.param(n, id=STEPS[n].name, marks=red_marks(config)) for n in chosen],
+        indirect=True,
+    )
+
+
+def red_steps(item, since, until, numbers):
+    """Return the steps on which a test has to fail: before it holds, and after."""
+    before, after = f"{int(since) - 1:02}", f"{int(until) + 1:02}"
+    is_new = not item.get_closest_marker("gap") and not value(item, "never_red")
+    red = []
+    if is_new and since in numbers and before in STEPS:
+        red.append(before)
+    if after in numbers:
+        red.append(after)
+    return red
+
+
+def red_marks(config):
+    """Return the marks of a test that has to fail, by an assertion and no accident."""
+    if not config.getoption("--red"):
+        return []
+    return [pytest.mark.xfail(strict=True, raises=AssertionError, reason=RED)]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out what was not asked for, and put what throttles at the end."""
+    kept, left_out = [], []
+    for item in items:
+        (kept if is_asked_for(config, item) else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    if config.getoption("--url"):
+        kept.sort(key=lambda item: bool(item.get_closest_marker("throttling")))
+    items[:] = kept
+
+
+def is_asked_for(config, item):
+    """Tell whether a test belongs to this run."""
+    is_measured = item.get_closest_marker("alone") is not None
+    if is_measured != config.getoption("--alone"):
+        return False
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    number = parameters.get("step")
+    if "step" not in item.fixturenames:
+        return config.stash[NUMBERS] == list(STEPS) and not config.getoption("--red")
+    if number not in STEPS:  # an empty parameter set: no chosen step has this
+        return False
+    names = config.stash[NAMES]
+    return not names or (number, item.originalname) in names
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if report.failed and "step" in getattr(item, "fixturenames", ()):
+        report.sections.insert(0, ("What this step asks for", explain(item)))
+    return report
+
+
+def explain(item):
+    """Say in words what a test asks for, and where to read about it."""
+    number = item.callspec.params["step"]
+    folder = STEPS[number].name
+    lines = [item.originalname.removeprefix("test_").replace("_", " ").capitalize()]
+    lines.append(f"Read: steps/{folder}/README.md")
+    before = STEPS.get(f"{int(number) - 1:02}")
+    if before:
+        lines.append(
+            f"See the change: git diff --no-index steps/{before.name} steps/{folder}"
+        )
+    return "\n".join(lines)
+
+
+def pytest_report_header(config):
+    target = config.getoption("--app") or config.getoption("--url") or ""
+    against = f" against {target}" if target else ""
+    return f"tutorial: steps {', '.join(config.stash[NUMBERS])}{against}"

@@ -1,0 +1,1 @@
+"""One suite for every stage of the tutorial, written as a visitor."""

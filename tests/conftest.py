@@ -1,0 +1,64 @@
+"""What each test is given: a step, its site, a visitor, an account, a clock."""
+
+import pytest
+import time_machine
+from qrcode import QRCode
+
+from tests.clock import MovableClock
+from tests.clock import RealClock
+from tests.stage import STEPS
+from tests.stage import RunningSite
+from tests.stage import Stage
+
+NOON = 1_780_000_020  # the beginning of a time step
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_qr_codes():
+    """Draw QR codes without looking for the prettiest one; readers do not mind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QRCode, "best_mask_pattern", lambda code: 0)
+        yield
+
+
+@pytest.fixture
+def step(request):
+    """Return the stage that the test runs against: the number is its parameter."""
+    own = request.config.getoption("--app")
+    folder = own.resolve() if own else STEPS[request.param]
+    return Stage(request.param, folder, own=bool(own))
+
+
+@pytest.fixture
+def clock(request):
+    """Return the clock: it stands still, except in front of a running server."""
+    if request.config.getoption("--url"):
+        yield RealClock()
+        return
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield MovableClock(traveller)
+
+
+@pytest.fixture
+def site(request, step, clock):
+    """Return the running app, with nothing in its memory."""
+    url = request.config.getoption("--url")
+    return RunningSite(step, url, clock) if url else step.start(clock)
+
+
+@pytest.fixture
+def visitor(site):
+    """Return a visitor who was never here."""
+    return site.visitor()
+
+
+@pytest.fixture
+def account(site):
+    """Return an account with all that the step asks for."""
+    return site.account()
+
+
+@pytest.fixture
+def phone(account):
+    """Return the phone of the account."""
+    return account.phone

@@ -1,0 +1,24 @@
+"""What a test says about itself.
+
+`since("02")`   the first step that behaves like this; without it: step 01
+`until("03")`   the last step that behaves like this; without it: the last step
+`attack(12)`    the numbers of the attacks (tests/attacks.py) that the test carries out
+`gap`           the attack works, and we know it: a later step closes it
+`never_red(...)`  why the test passes on the step before as well
+`throttling`    uses up guesses that others need: runs last against a running server
+"""
+
+import pytest
+
+since = pytest.mark.since
+until = pytest.mark.until
+attack = pytest.mark.attack
+gap = pytest.mark.gap
+never_red = pytest.mark.never_red
+throttling = pytest.mark.throttling
+
+
+def value(item, name, default=None):
+    """Return what a mark of a test item says, or the default."""
+    mark = item.get_closest_marker(name)
+    return mark.args[0] if mark else default

@@ -1,0 +1,223 @@
+"""A stage of the tutorial: a step of ours, the reader's own app, or a server."""
+
+import importlib
+import importlib.util
+import itertools
+import sys
+from pathlib import Path
+
+import pytest
+from jinja2 import BytecodeCache
+from werkzeug.security import generate_password_hash
+
+from tests.browser import InProcessBrowser
+from tests.browser import NetworkBrowser
+from tests.phone import Phone
+from tests.phone import scan
+from tests.visitor import NotOfferedError
+from tests.visitor import Visitor
+
+ROOT = Path(__file__).parent.parent
+STEPS = {path.name[:2]: path for path in sorted(ROOT.glob("steps/[0-9][0-9]-*"))}
+DEMO_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # noqa: S105  RFC 6238 appendix B
+CONFIG = {
+    "TESTING": True,
+    "SECRET_KEY": "a key for tests, as long as a real one has to be",
+    # the hash of the dummy user's password, made cheap
+    "DUMMY_PASSWORD_HASH": generate_password_hash("password", "pbkdf2:sha256:1"),
+}
+
+_numbers = itertools.count()
+
+
+class TemplateCache(BytecodeCache):
+    """Compiles each template once a run, however many apps are started."""
+
+    def __init__(self):
+        self.compiled = {}
+
+    def load_bytecode(self, bucket):
+        """Hand over what was compiled before."""
+        if bucket.key in self.compiled:
+            bucket.bytecode_from_string(self.compiled[bucket.key])
+
+    def dump_bytecode(self, bucket):
+        """Keep what was compiled."""
+        self.compiled[bucket.key] = bucket.bytecode_to_string()
+
+
+TEMPLATES = TemplateCache()
+
+
+def load_step(folder):
+    """Import the app of a step afresh, under a name of its own."""
+    name = f"{folder.name.replace('-', '_')}_{next(_numbers)}"
+    package = folder / "app"
+    spec = importlib.util.spec_from_file_location(
+        f"step_{name}",
+        package / "__init__.py",
+        submodule_search_locations=[str(package)],
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def load_own_app(folder):
+    """Import the reader's app afresh: a package `app`, or a file `app.py`."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None) or ""
+        if Path(file).is_relative_to(folder) and "site-packages" not in file:
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    return importlib.import_module("app")
+
+
+def make_app(module, config):
+    """Make the app of a module, by its factory or as it is."""
+    if hasattr(module, "create_app"):
+        return module.create_app(config)
+    if not hasattr(module, "app"):
+        pytest.fail(f"{module.__file__} has neither create_app(config=None) nor app")
+    module.app.config.update(config)
+    return module.app
+
+
+class NoPhone:
+    """The phone of an account on a step that has no phones."""
+
+    def __getattr__(self, name):
+        raise NotOfferedError("this step has no second factor")
+
+    def __bool__(self):
+        return False
+
+
+class NoRecoveryCodes(list):
+    """The recovery codes of an account on a step that has none."""
+
+    def __getitem__(self, index):
+        raise NotOfferedError("this step has no recovery codes")
+
+    def __iter__(self):
+        return self[0]
+
+
+NO_PHONE = NoPhone()
+
+
+class Account:
+    """What one user knows and has."""
+
+    def __init__(self, username, password):
+        self.username = username
+        self.password = password
+        self.phone = NO_PHONE
+        self.recovery_codes = NoRecoveryCodes()
+
+    def __repr__(self):
+        return f"<account {self.username}>"
+
+
+class Stage:
+    """One step, ours or the reader's, that can be started as often as a test likes."""
+
+    def __init__(self, number, folder, own=False):
+        self.number = number
+        self.folder = folder
+        self.load = load_own_app if own else load_step
+
+    def start(self, clock, **config):
+        """Start the app afresh: with nothing in its memory."""
+        app = make_app(self.load(self.folder), CONFIG | config)
+        app.jinja_env.bytecode_cache = TEMPLATES
+        return Site(self, app, clock)
+
+    def before(self):
+        """Return the step before this one, always ours."""
+        number = f"{int(self.number) - 1:02}"
+        return Stage(number, STEPS[number])
+
+
+class Site:
+    """A running app."""
+
+    def __init__(self, stage, app, clock):
+        self.stage = stage
+        self.app = app
+        self.clock = clock
+
+    def visitor(self, network="127.0.0.1"):
+        """Return a visitor with a new browser."""
+        return Visitor(InProcessBrowser(self.app, network))
+
+    def another_worker(self, **config):
+        """Start the same app once more: a restart, or a second process."""
+        return self.stage.start(self.clock, **config)
+
+    def newcomer(self):
+        """Return the user's account before there is a second factor."""
+        return Account("admin", "password")
+
+    def account(self):
+        """Return an account with all that this step asks for."""
+        account = self.newcomer()
+        if self.stage.number == "02":
+            account.phone = Phone(DEMO_SECRET, self.clock)
+        if self.stage.number >= "03":
+            enrol(self.visitor(), account, self.clock)
+        return account
+
+
+class RunningSite:
+    """A server that somebody else started; its one user is enrolled once."""
+
+    _account = None
+
+    def __init__(self, stage, url, clock):
+        self.stage = stage
+        self.url = url
+        self.clock = clock
+
+    def visitor(self, network=None):
+        """Return a visitor with a new browser."""
+        return Visitor(NetworkBrowser(self.url, network))
+
+    def another_worker(self, **config):
+        """Refuse: we cannot start this server."""
+        pytest.skip("not run with --url: the test starts the app a second time")
+
+    def newcomer(self):
+        """Refuse: the one user of this server may be enrolled already."""
+        if self.stage.number >= "03":
+            pytest.skip("not run with --url: the test needs a user without a phone")
+        return Account("admin", "password")
+
+    def account(self):
+        """Return the account; a complete login before gives all guesses back."""
+        if RunningSite._account is None:
+            RunningSite._account = self._first_account()
+        else:
+            self.visitor().log_in(RunningSite._account)
+        return RunningSite._account
+
+    def _first_account(self):
+        account = Account("admin", "password")
+        if self.stage.number == "02":
+            account.phone = Phone(DEMO_SECRET, self.clock)
+        if self.stage.number >= "03":
+            enrol(self.visitor(), account, self.clock)
+        return account
+
+
+def enrol(visitor, account, clock):
+    """Set up a phone for an account that has none; return the page with the codes."""
+    page = visitor.give_password(account)
+    account.phone = scan(page, clock)
+    page = page.fill_in(code=account.phone.code())
+    found = page.find_all(".recovery-code")
+    account.recovery_codes = [element.text(strip=True) for element in found]
+    return page

@@ -1,0 +1,394 @@
+"""The code page: which codes open the door, and how often."""
+
+import logging
+import re
+
+import pytest
+
+from tests.journey import Journey
+from tests.marks import attack
+from tests.marks import gap
+from tests.marks import never_red
+from tests.marks import since
+from tests.marks import throttling
+from tests.marks import until
+from tests.stage import CONFIG
+from tutorial import TIME_STEP
+from tutorial import totp
+
+REFUSED = (
+    "That code did not work. "
+    "Codes change every 30 seconds and work once: wait for the next one."
+)
+RFC_6238 = [  # appendix B, SHA-1, the last six digits
+    (59, "287082"),
+    (1111111109, "081804"),
+    (1111111111, "050471"),
+    (1234567890, "005924"),
+    (2000000000, "279037"),
+    (20000000000, "353130"),
+]
+
+
+def try_code(site, account, code):
+    """Log in from a new browser with a code; return where that leads."""
+    return site.visitor().give_password(account).fill_in(code=code)
+
+
+@since("02")
+def test_the_password_alone_is_not_enough(visitor, account):
+    page = visitor.give_password(account)
+
+    assert page.path == "/login/code"
+    assert not visitor.is_logged_in()
+
+
+@since("02")
+@attack(3)
+def test_with_the_password_alone_only_the_login_opens(visitor, account):
+    visitor.give_password(account)
+
+    for path in ("/", "/enrol", "/account", "/account/password", "/static/../"):
+        assert visitor.ask("GET", path).status in (302, 404), path
+
+
+@since("02")
+@attack(3)
+def test_without_the_password_there_is_no_code_page(visitor):
+    assert visitor.open("/login/code").path == "/login"
+
+
+@since("02")
+@until("02")
+@attack(11)
+@pytest.mark.parametrize(("moment", "code"), RFC_6238)
+def test_the_codes_of_the_rfc_work_at_their_moments(site, account, clock, moment, code):
+    clock.move_to(moment)
+
+    page = try_code(site, account, code)
+
+    assert page.path == "/"
+
+
+@since("03")
+@attack(11)
+@never_red("step 02 follows the same recipe, with the secret of the RFC")
+@pytest.mark.parametrize("moment", [moment for moment, _ in RFC_6238])
+def test_the_recipe_of_the_rfc_works_at_its_moments(step, clock, moment):
+    clock.move_to(moment)
+    site = step.start(clock)
+    account = site.account()
+
+    page = try_code(site, account, totp(account.phone.secret, moment // TIME_STEP + 1))
+
+    assert page.path == "/"
+
+
+@since("02")
+@attack(12)
+def test_a_code_works_once(site, account):
+    code = account.phone.code()
+    first = try_code(site, account, code)
+    second = try_code(site, account, code)
+
+    assert first.path == "/"
+    assert second.status == 422
+    assert REFUSED in second.text
+
+
+@since("02")
+@attack(14)
+def test_a_used_code_stays_used_as_long_as_the_window_is_open(site, account, clock):
+    code = account.phone.code()
+    used_at = clock.now()
+    try_code(site, account, code)
+
+    for seconds in (1, 31, 59, 60):
+        clock.move_to(used_at + seconds)
+        assert try_code(site, account, code).status == 422, seconds
+
+
+@since("02")
+@attack(12, 14)
+def test_after_a_code_the_one_before_it_is_used_up_as_well(site, account, clock):
+    clock.move(10 * TIME_STEP)
+    earlier = account.phone.code_from(-1)
+    try_code(site, account, account.phone.code())
+
+    assert try_code(site, account, earlier).status == 422
+
+
+@since("02")
+@attack(12, 14)
+def test_after_a_code_from_ahead_the_present_one_is_used_up(site, account, clock):
+    clock.move(10 * TIME_STEP)
+    present = account.phone.code_from(0)
+    page = try_code(site, account, account.phone.code_from(1))
+
+    assert page.path == "/"
+    assert try_code(site, account, present).status == 422
+
+
+@since("02")
+@attack(12)
+def test_a_used_code_stays_used_however_it_is_spelt(site, account):
+    code = account.phone.code()
+    try_code(site, account, code)
+
+    for spelt in (
+        f"{code[:3]} {code[3:]}",
+        f"\t{code[:1]}\N{NO-BREAK SPACE}{code[1:]}\n",
+        "".join(chr(ord(digit) + 0xFEE0) for digit in code),
+        f"0{code}",
+    ):
+        assert try_code(site, account, spelt).status == 422, ascii(spelt)
+
+
+@since("02")
+def test_a_pasted_code_with_a_blank_in_the_middle_works(site, account):
+    for blank in (" ", "\N{NO-BREAK SPACE}", "\t", "  "):
+        code = account.phone.code()
+
+        page = try_code(site, account, f" {code[:3]}{blank}{code[3:]}\n")
+
+        assert page.path == "/", ascii(blank)
+
+
+@since("02")
+@attack(21)
+def test_digits_of_other_scripts_are_no_code(site, account):
+    code = account.phone.code()
+    for zero in ("\N{FULLWIDTH DIGIT ZERO}", "\N{ARABIC-INDIC DIGIT ZERO}"):
+        spelt = "".join(chr(ord(zero) + int(digit)) for digit in code)
+
+        assert try_code(site, account, spelt).status == 422
+
+
+@since("02")
+@attack(19)
+@pytest.mark.parametrize("steps", [-1, 0, 1])
+def test_a_clock_that_is_a_little_off_does_no_harm(site, account, clock, steps):
+    clock.move(10 * TIME_STEP)
+
+    assert try_code(site, account, account.phone.code_from(steps)).path == "/"
+
+
+@since("02")
+@attack(19)
+def test_a_code_from_outside_the_drift_window_is_refused(site, account, clock):
+    clock.move(2000 * TIME_STEP)
+
+    for steps in (-1000, -2, 2, 1000):
+        code = account.phone.code_from(steps)
+        assert try_code(site, account, code).status == 422, steps
+
+
+@since("02")
+@attack(20)
+def test_leading_zeros_belong_to_the_code(site, account, clock):
+    now = clock.now() // TIME_STEP
+    secret = account.phone.secret
+    moments = range(now + 10, now + 100_000)
+    time_step = next(t for t in moments if totp(secret, t).startswith("000"))
+    clock.move_to(time_step * TIME_STEP)
+    code = totp(secret, time_step)
+
+    assert try_code(site, account, code.lstrip("0")).status == 422
+    assert try_code(site, account, code).path == "/"
+
+
+@since("02")
+@attack(21)
+def test_what_is_no_six_digits_is_refused_and_spends_nothing(visitor, account):
+    page = visitor.give_password(account)
+    for text in ("", " ", "12345", "1234567", "12345a", "abcdef", "123-456", "1e5"):
+        page = page.fill_in(code=text)
+
+        assert page.status == 422, text
+        assert "Enter the six digits from your app." in page.text
+
+    assert page.fill_in(code=account.phone.code()).path == "/"
+
+
+@since("02")
+@attack(7, 21)
+def test_odd_text_as_a_code_is_refused_in_words_and_spends_nothing(visitor, account):
+    page = visitor.give_password(account)
+    for text in ("1" * 10_000, "\0" * 6, "123\x00456", "\ud800", "²²²²²²", "+12345"):
+        target, data = page.filled_in(code="")
+        data["code"] = text.encode(errors="surrogatepass")
+        page = visitor.send(target, data)
+
+        assert page.status == 422, ascii(text)
+        assert page.find(".error").text()
+
+    data["code"] = "1" * 1_000_000
+    assert visitor.send(target, data).status == 413
+    assert page.fill_in(code=account.phone.code()).path == "/"
+
+
+@since("02")
+@attack(7)
+def test_a_code_that_is_missing_or_a_file_is_refused(visitor, account):
+    target, data = visitor.give_password(account).filled_in(code="")
+    token = data["csrf_token"].encode()
+    part = b'--b\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    file = part.replace(b'"%s"', b'"%s"; filename="c"')
+    body = part % (b"csrf_token", token) + file % (b"code", b"123456") + b"--b--\r\n"
+    multipart = "multipart/form-data; boundary=b"
+
+    del data["code"]
+    assert visitor.ask("POST", target, data=data).status == 422
+    answer = visitor.ask("POST", target, data=body, content_type=multipart)
+    assert answer.status == 422
+
+
+@since("02")
+@attack(25)
+def test_a_wrong_code_leaves_the_login_pending(visitor, account):
+    visitor.give_password(account)
+    page = visitor.fill_in(code=account.phone.wrong_code())
+
+    assert page.status == 422
+    assert page.path == "/login/code"
+    assert REFUSED in page.text
+    assert page.fill_in(code=account.phone.code()).path == "/"
+
+
+@since("02")
+@attack(25)
+def test_a_wrong_code_and_a_used_one_get_the_same_answer(site, account):
+    code = account.phone.code()
+    try_code(site, account, code)
+    used = try_code(site, account, code)
+    wrong = try_code(site, account, account.phone.wrong_code())
+
+    def without_token(page):
+        return re.sub(r'name="csrf_token"[^>]*>', "", page.html)
+
+    assert without_token(used) == without_token(wrong)
+
+
+@since("02")
+@attack(80)
+def test_the_code_field_suits_a_phone_and_never_gives_a_code_back(visitor, account):
+    page = visitor.give_password(account)
+    field = page.find("[name=code]").attributes
+    again = page.fill_in(code="123").find("[name=code]").attributes
+
+    assert field["autocomplete"] == "one-time-code"
+    assert field["inputmode"] == "numeric"
+    assert "maxlength" not in field  # or a pasted blank cuts off a digit
+    assert "autofocus" in field
+    assert again["value"] == ""
+
+
+@since("02")
+def test_the_code_page_says_how_much_time_there_is(visitor, account):
+    assert "You have ten minutes." in visitor.give_password(account).text
+
+
+@since("02")
+@attack(28)
+def test_a_login_that_was_pending_too_long_begins_again_and_says_so(
+    visitor, account, clock
+):
+    page = visitor.give_password(account)
+    clock.move(10 * 60 + 1)
+    code = account.phone.code()
+    page = page.fill_in(code=code)
+
+    assert page.path == "/login"
+    assert "we stopped waiting for your code" in page.text
+    assert not visitor.is_logged_in()
+    assert visitor.give_password(account).fill_in(code=code).path == "/"
+
+
+@since("02")
+@attack(28)
+def test_a_pending_login_lives_ten_minutes(visitor, account, clock):
+    page = visitor.give_password(account)
+    clock.move(10 * 60 - 1)
+
+    assert page.fill_in(code=account.phone.code()).path == "/"
+
+
+@since("02")
+@attack(106)
+def test_no_log_line_holds_a_secret(site, clock, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    journey = Journey(site, clock).go()
+
+    for secret in journey.secrets - {"password"} | {CONFIG["SECRET_KEY"]}:
+        assert secret not in caplog.text
+
+
+@gap
+@attack(106)
+@since("02")
+@until("05")
+def test_somebody_who_guesses_codes_leaves_no_line_in_the_log(visitor, account, caplog):
+    visitor.give_password(account)
+    caplog.clear()
+    for _ in range(5):
+        visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+
+    assert caplog.text == ""
+
+
+@gap
+@attack(13, 18)
+@since("02")
+@until("02")
+def test_a_code_works_once_more_after_a_restart(site, account):
+    code = account.phone.code()
+    try_code(site, account, code)
+
+    page = try_code(site.another_worker(), account, code)
+
+    assert page.path == "/"
+
+
+@gap
+@attack(72)
+@since("02")
+@until("04")
+@throttling
+def test_somebody_with_the_password_may_guess_codes_for_ever(visitor, account, clock):
+    for _ in range(4):
+        visitor.give_password(account)
+        for _ in range(5):
+            page = visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+            assert page.status == 422
+        clock.move(15 * 60)
+
+    visitor.give_password(account)
+    assert visitor.fill_in(code=account.phone.code()).path == "/"
+
+
+@since("02")
+@attack(74)
+@throttling
+def test_the_odds_in_the_readme_are_those_of_the_limits(step, site, account):
+    visitor = site.visitor()
+    visitor.give_password(account)
+    guesses = 0
+    wrong = account.phone.wrong_code()
+    while visitor.open("/login/code").fill_in(code=wrong).status == 422:
+        guesses += 1
+
+    in_a_day = guesses * 24 * 4
+    of_a_million = in_a_day * 3
+    words = (step.folder / "README.md").read_text("utf-8")
+    assert f"{guesses} guesses" in words
+    assert f"{in_a_day} guesses a day" in words
+    assert f"{of_a_million:,} in a million" in words
+
+
+@since("02")
+@attack(3)
+def test_the_pages_after_the_password_belong_to_that_browser_alone(site, account):
+    site.visitor().give_password(account)
+
+    assert site.visitor().open("/login/code").path == "/login"

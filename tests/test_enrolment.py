@@ -1,0 +1,362 @@
+"""Enrolment: how a phone gets its secret, and who may see it."""
+
+import base64
+import re
+from urllib.parse import parse_qs
+from urllib.parse import unquote
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.journey import Journey
+from tests.marks import attack
+from tests.marks import gap
+from tests.marks import never_red
+from tests.marks import since
+from tests.marks import throttling
+from tests.marks import until
+from tests.phone import scan
+from tests.stage import enrol
+from tutorial import TIME_STEP
+
+
+def secret_on(page):
+    """Return the secret that an enrolment page shows."""
+    return page.find("#secret").text(strip=True)
+
+
+def uri_on(page):
+    """Return the provisioning URI that an enrolment page links."""
+    return page.find("a[href^=otpauth]").attributes["href"]
+
+
+@since("03")
+@attack(45)
+def test_whoever_has_no_phone_yet_reaches_nothing_but_enrolment(site):
+    visitor = site.visitor()
+    page = visitor.give_password(site.newcomer())
+
+    assert page.path == "/enrol"
+    for path in ("/", "/login/code", "/login/recovery", "/account"):
+        answer = visitor.ask("GET", path)
+        assert answer.status in (302, 404), path
+    assert visitor.open("/login/code").path == "/enrol"
+    assert visitor.open("/login/recovery").path == "/enrol"
+    assert not visitor.is_logged_in()
+
+
+@since("03")
+@attack(3)
+def test_without_the_password_there_is_no_enrolment(site):
+    assert site.visitor().open("/enrol").path == "/login"
+
+
+@since("03")
+@attack(45)
+def test_no_code_opens_the_code_page_of_a_user_without_a_phone(site):
+    visitor = site.visitor()
+    target, data = visitor.give_password(site.newcomer()).filled_in(code="000000")
+
+    for path in ("/login/code", "/login/recovery"):
+        answer = visitor.ask("POST", path, data=data | {"recovery_code": "a"})
+        assert answer.headers.get("Location") == "/enrol"
+    assert not visitor.is_logged_in()
+
+
+@since("03")
+def test_a_right_code_activates_the_phone_and_logs_in(site, clock):
+    account, visitor = site.newcomer(), site.visitor()
+    page = enrol(visitor, account, clock)
+
+    assert page.status == 200
+    assert "Your phone is set up and you are logged in." in page.text
+    assert visitor.is_logged_in()
+    assert page.follow("I have saved them").path == "/"
+
+
+@since("03")
+@attack(46)
+def test_a_wrong_code_activates_nothing_and_says_what_to_do(site):
+    account, visitor = site.newcomer(), site.visitor()
+    page = visitor.give_password(account).fill_in(code="000000")
+
+    assert page.status == 422
+    assert "That code did not work." in page.text
+    assert "Set your phone's clock to automatic." in page.text
+    assert not visitor.is_logged_in()
+    assert site.visitor().give_password(account).path == "/enrol"
+
+
+@since("03")
+@attack(46)
+def test_an_abandoned_enrolment_breaks_nothing(site, clock):
+    account = site.newcomer()
+    abandoned = secret_on(site.visitor().give_password(account))
+    enrol(site.visitor(), account, clock)
+
+    assert account.phone.secret != abandoned
+    site.visitor().log_in(account)
+
+
+@since("03")
+def test_a_reload_shows_the_same_secret(site):
+    visitor = site.visitor()
+    secret = secret_on(visitor.give_password(site.newcomer()))
+
+    assert secret_on(visitor.open("/enrol")) == secret
+    assert secret_on(visitor.fill_in(code="000000")) == secret
+
+
+@since("03")
+def test_an_enrolment_that_took_too_long_begins_again_with_another_secret(site, clock):
+    account, visitor = site.newcomer(), site.visitor()
+    page = visitor.give_password(account)
+    phone = scan(page, clock)
+    clock.move(10 * 60 + 1)
+    page = page.fill_in(code=phone.code())
+
+    assert page.path == "/login"
+    assert "we stopped waiting for your code" in page.text
+    assert secret_on(visitor.give_password(account)) != phone.secret
+
+
+@since("03")
+@attack(24)
+def test_a_secret_has_160_random_bits(site):
+    account = site.newcomer()
+    secrets = {secret_on(site.visitor().give_password(account)) for _ in range(4)}
+
+    assert len(secrets) == 4
+    for secret in secrets:
+        assert re.fullmatch("[A-Z2-7]{32}", secret)
+        assert len(base64.b32decode(secret)) * 8 == 160
+
+
+@since("03")
+@attack(16)
+def test_the_code_that_confirmed_the_phone_cannot_log_in(site, clock):
+    account = site.newcomer()
+    page = site.visitor().give_password(account)
+    account.phone = scan(page, clock)
+    code = account.phone.code()
+    page.fill_in(code=code)
+
+    assert site.visitor().give_password(account).fill_in(code=code).status == 422
+
+
+@since("03")
+@attack(16)
+def test_a_login_code_is_no_recovery_code_and_enrols_no_phone(site, account):
+    code = account.phone.code()
+    visitor = site.visitor()
+    visitor.give_password(account).fill_in(code=code)
+    other = site.visitor()
+    page = other.give_password(account).follow("I cannot use my phone")
+
+    assert page.fill_in(recovery_code=code).status == 422
+    assert other.open("/enrol").path == "/login/code"
+
+
+@since("03")
+@attack(50)
+@never_red("step 02 shows its one secret nowhere")
+def test_the_secret_is_never_shown_again(site, clock):
+    journey = Journey(site, clock).go()
+    secret = journey.account.phone.secret
+
+    shown = [page for page in journey.pages if "otpauth:" in page.html]
+    assert {page.path for page in shown} == {"/enrol"}
+    after = journey.pages[journey.pages.index(shown[-1]) + 1 :]
+    assert len(after) > 8
+    for page in after:
+        assert secret not in page.html
+        assert "otpauth:" not in page.html
+
+
+@since("03")
+@attack(50)
+def test_the_waiting_secret_is_gone_from_a_second_tab_too(site, clock):
+    account, visitor = site.newcomer(), site.visitor()
+    enrol(visitor, account, clock)
+    page = visitor.open("/enrol")
+
+    assert page.path == "/login"
+    visitor.give_password(account)
+    assert visitor.open("/enrol").path == "/login/code"
+
+
+@since("03")
+@attack(51)
+def test_the_qr_code_is_part_of_a_page_that_nobody_keeps(site):
+    page = site.visitor().give_password(site.newcomer())
+
+    assert page.find("svg[role=img][aria-label]")
+    assert not page.find_all("img, object, embed, iframe")
+    assert page.headers["Cache-Control"] == "no-store"
+
+
+@since("03")
+@attack(52)
+def test_link_key_and_label_say_the_same(site):
+    page = site.visitor().give_password(site.newcomer())
+    uri = urlsplit(uri_on(page))
+    fields = parse_qs(uri.query)
+
+    assert (uri.scheme, uri.netloc) == ("otpauth", "totp")
+    assert unquote(uri.path) == "/Door:admin"
+    assert fields == {"secret": [secret_on(page)], "issuer": ["Door"]}
+
+
+@since("03")
+@attack(52)
+@pytest.mark.parametrize("issuer", ["Door 03", "A + B & C", "Café", "\u6249", "a%20b"])
+def test_an_issuer_may_have_any_letters(step, clock, issuer):
+    site = step.start(clock, ISSUER=issuer)
+    uri = urlsplit(uri_on(site.visitor().give_password(site.newcomer())))
+
+    assert unquote(uri.path) == f"/{issuer}:admin"
+    assert parse_qs(uri.query)["issuer"] == [issuer]
+    assert "+" not in uri.query  # some apps read it as a plus
+
+
+@since("03")
+@attack(116)
+def test_a_password_thief_who_enrols_first_learns_nothing_about_the_owner_s_phone(
+    site, clock
+):
+    account = site.newcomer()
+    thief = site.visitor()
+    seen_by_thief = scan(thief.give_password(account), clock)
+    enrol(site.visitor(), account, clock)
+
+    assert account.phone.secret != seen_by_thief.secret
+    thief.open("/enrol")
+    page = thief.give_password(account)
+    assert page.fill_in(code=seen_by_thief.code()).status == 422
+    assert not thief.is_logged_in()
+
+
+@since("03")
+@attack(116)
+def test_a_thief_s_open_enrolment_is_over_once_the_owner_has_enrolled(site, clock):
+    account = site.newcomer()
+    thief = site.visitor()
+    page = thief.give_password(account)
+    phone = scan(page, clock)
+    enrol(site.visitor(), account, clock)
+
+    page = page.fill_in(code=phone.code())
+
+    assert page.path == "/login/code"
+    assert not thief.is_logged_in()
+
+
+@since("03")
+@attack(71)
+def test_after_five_wrong_codes_enrolment_pauses_too(site, clock):
+    visitor = site.visitor()
+    page = visitor.give_password(site.newcomer())
+    phone = scan(page, clock)
+    for _ in range(5):
+        page = page.fill_in(code=phone.wrong_code())
+        assert page.status == 422
+
+    assert page.fill_in(code=phone.code()).status == 429
+    assert not visitor.is_logged_in()
+
+
+@since("03")
+@attack(93)
+def test_enrolment_cannot_be_confirmed_from_another_site(site, clock):
+    visitor = site.visitor()
+    phone = scan(visitor.give_password(site.newcomer()), clock)
+
+    assert visitor.ask("POST", "/enrol", data={"code": phone.code()}).status == 400
+    assert visitor.open("/enrol").path == "/enrol"
+
+
+@since("03")
+@attack(7, 21)
+def test_odd_text_spends_no_guess_of_the_enrolment(site, clock):
+    visitor = site.visitor()
+    page = visitor.give_password(site.newcomer())
+    phone = scan(page, clock)
+    for text in ("", "12345", "\0" * 6, "1" * 10_000, "\ud800", "abcdef"):
+        target, data = page.filled_in(code="")
+        data["code"] = text.encode(errors="surrogatepass")
+        page = visitor.send(target, data)
+        assert page.status == 422, ascii(text)
+
+    assert page.fill_in(code=phone.code()).status == 200
+
+
+@since("03")
+def test_the_focus_stays_above_the_qr_code_until_something_is_wrong(site):
+    page = site.visitor().give_password(site.newcomer())
+
+    assert not page.find_all("[autofocus]")
+    assert "autofocus" in page.fill_in(code="1").find("[name=code]").attributes
+
+
+@gap
+@attack(13, 18, 130)
+@since("03")
+@until("03")
+def test_a_restart_forgets_the_phones_and_whoever_has_the_password_enrols_another(
+    site, account, clock
+):
+    restarted = site.another_worker()
+    thief = restarted.visitor()
+
+    page = enrol(thief, site.newcomer(), clock)
+
+    assert page.status == 200
+    assert thief.is_logged_in()
+
+
+@gap
+@attack(130)
+@since("03")
+@until("03")
+def test_a_session_outlives_the_phone_that_it_began_with(site, account):
+    visitor = site.visitor()
+    visitor.log_in(account)
+    after = site.another_worker().visitor().take_cookies_of(visitor)
+
+    assert after.is_logged_in()
+
+
+@since("03")
+def test_the_log_says_at_the_start_that_phones_are_forgotten(step, clock, caplog):
+    if step.number > "03":
+        pytest.skip("from step 04 on phones are kept")
+    step.start(clock)
+
+    assert "a restart forgets them" in caplog.text
+
+
+@since("03")
+@attack(12)
+def test_the_time_step_of_the_enrolment_and_all_before_it_are_used_up(site, clock):
+    clock.move(10 * TIME_STEP)
+    account = site.newcomer()
+    page = site.visitor().give_password(account)
+    account.phone = scan(page, clock)
+    earlier = account.phone.code_from(-1)
+    page.fill_in(code=account.phone.code())
+
+    assert site.visitor().give_password(account).fill_in(code=earlier).status == 422
+
+
+@since("03")
+@attack(71)
+@throttling
+def test_guesses_at_the_enrolment_are_not_counted_as_codes(site, clock):
+    account = site.newcomer()
+    page = site.visitor().give_password(account)
+    for _ in range(6):
+        page.fill_in(code=scan(page, clock).wrong_code())
+    clock.move(15 * 60)
+    enrol(site.visitor(), account, clock)
+
+    site.visitor().log_in(account)

@@ -1,0 +1,264 @@
+"""The password page: who gets past it, and what it gives away."""
+
+import hashlib
+import re
+import statistics
+import time
+
+import pytest
+from werkzeug.security import generate_password_hash
+
+from tests.marks import attack
+from tests.marks import until
+
+REFUSED = "That user name and password do not match. Check both and try again."
+ODD_TEXTS = [
+    "",
+    " ",
+    "\0",
+    "ad\0min",
+    "admin\r\nadmin",
+    "\ud800",
+    "\N{FULLWIDTH LATIN SMALL LETTER A}dmin",
+    "x" * 257,
+    "x" * 10_000,
+    "{{ 7 * 7 }}",
+    "' OR 1=1 --",
+]
+SLOW_HASH = generate_password_hash("password", "pbkdf2:sha256:12000")  # about 5 ms
+
+
+def without_what_differs(page, username):
+    """Return the page without its CSRF token and without the name that was typed."""
+    html = re.sub(r'name="csrf_token"[^>]*>', "", page.html)
+    return html.replace(username, "")
+
+
+def try_password(site, username, password):
+    """Try a user name and a password from a new browser."""
+    page = site.visitor().open("/login")
+    return page.fill_in(username=username, password=password)
+
+
+def test_the_protected_page_sends_a_visitor_to_the_login(visitor):
+    page = visitor.open("/")
+
+    assert page.path.startswith("/login")
+
+
+def test_whoever_logs_in_sees_their_name(visitor, account):
+    page = visitor.log_in(account)
+
+    assert page.path == "/"
+    assert account.username in page.text
+
+
+@until("01")
+def test_the_password_is_enough(visitor, account):
+    page = visitor.give_password(account)
+
+    assert page.path == "/"
+
+
+@attack(1)
+def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(site):
+    stranger = try_password(site, "stranger", "wrong")
+    wrong = try_password(site, "admin", "wrong")
+
+    assert stranger.status == wrong.status == 422
+    assert REFUSED in stranger.text
+    assert without_what_differs(stranger, "stranger") == without_what_differs(
+        wrong, "admin"
+    )
+    assert sorted(stranger.headers.keys()) == sorted(wrong.headers.keys())
+
+
+@attack(1)
+def test_the_right_password_of_somebody_else_does_not_help_a_stranger(site):
+    page = try_password(site, "stranger", "password")
+
+    assert page.status == 422
+
+
+@attack(2)
+def test_an_unknown_name_costs_as_many_hashes_as_a_wrong_password(site, monkeypatch):
+    def hashes(username):
+        calls = []
+        for name in ("pbkdf2_hmac", "scrypt"):
+            real = getattr(hashlib, name)
+            count = counted(real, calls)
+            monkeypatch.setattr(hashlib, name, count)
+        try_password(site, username, "wrong")
+        monkeypatch.undo()
+        return len(calls)
+
+    assert hashes("stranger") == hashes("admin") == 1
+
+
+def counted(function, calls):
+    """Return a function that notes each call."""
+
+    def counting(*args, **kwargs):
+        calls.append(args)
+        return function(*args, **kwargs)
+
+    return counting
+
+
+@attack(2)
+@pytest.mark.alone
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(step):
+    seconds = {"stranger": [], "admin": []}
+    for number in range(40):
+        site = step.start(None, DUMMY_PASSWORD_HASH=SLOW_HASH)
+        for username in sorted(seconds, reverse=number % 2 == 0):
+            target, data = (
+                site.visitor().open("/login").filled_in(username=username, password="x")
+            )
+            visitor = site.visitor()
+            data["csrf_token"] = (
+                visitor.open("/login").find("[name=csrf_token]").attributes["value"]
+            )
+            began = time.perf_counter()
+            visitor.ask("POST", target, data=data)
+            seconds[username].append(time.perf_counter() - began)
+
+    ratio = statistics.median(seconds["stranger"]) / statistics.median(seconds["admin"])
+    assert 0.8 < ratio < 1.25
+
+
+@attack(80)
+def test_the_browser_knows_which_field_is_which(visitor):
+    page = visitor.open("/login")
+
+    username = page.find("[name=username]").attributes
+    password = page.find("[name=password]").attributes
+    assert username["autocomplete"] == "username"
+    assert password["autocomplete"] == "current-password"
+    assert password["type"] == "password"
+    assert "onpaste" not in page.html
+
+
+@attack(80)
+def test_a_button_that_shows_the_password_is_made_by_a_script_of_our_own(visitor):
+    page = visitor.open("/login")
+
+    script = visitor.open(page.find("script[src]").attributes["src"])
+    assert script.status == 200
+    assert "Show password" in script.html
+
+
+def test_a_refused_form_says_so_in_the_title_and_takes_the_focus(visitor):
+    page = visitor.open("/login").fill_in(username="admin", password="wrong")
+
+    assert page.title.startswith("Error: ")
+    assert page.find("[autofocus]").text() == REFUSED
+    assert page.find("[name=username]").attributes["value"] == "admin"
+    assert page.find("[name=password]").attributes["value"] == ""
+
+
+def test_an_empty_field_is_named_and_takes_the_focus(visitor):
+    page = visitor.open("/login").fill_in(username="admin", password="")
+
+    password = page.find("[name=password]").attributes
+    error = page.find(f"#{password['aria-describedby'].split()[-1]}")
+    assert page.status == 422
+    assert password["aria-invalid"] == "true"
+    assert "autofocus" in password
+    assert "password" in error.text()
+
+
+@attack(7)
+@pytest.mark.parametrize("field", ["username", "password"])
+def test_odd_text_in_a_field_is_refused_in_words(visitor, field, clock):
+    for text in ODD_TEXTS:
+        clock.move(15 * 60)
+        values = {"username": "admin", "password": "password", field: text}
+        target, data = visitor.open("/login").filled_in(**values)
+        data = {
+            name: text.encode(errors="surrogatepass") for name, text in data.items()
+        }
+
+        page = visitor.send(target, data)
+
+        assert page.status == 422, ascii(text)
+        assert page.find(".error").text()
+        assert not visitor.is_logged_in()
+
+
+@attack(7)
+@pytest.mark.parametrize("field", ["username", "password"])
+def test_a_missing_field_is_refused_in_words(visitor, field):
+    target, data = visitor.open("/login").filled_in(username="admin", password="x")
+    del data[field]
+
+    page = visitor.send(target, data)
+
+    assert page.status == 422
+    assert page.find(".error").text()
+
+
+@attack(7)
+def test_of_a_field_that_comes_twice_the_first_one_counts(visitor, account):
+    target, data = visitor.open("/login").filled_in(username="admin", password="wrong")
+    data["username"] = ["admin", "stranger"]
+
+    assert visitor.send(target, data).status == 422
+
+
+@attack(7)
+@pytest.mark.parametrize("field", ["username", "password"])
+def test_a_file_in_the_place_of_text_is_refused(visitor, field):
+    values = {"username": "admin", "password": "password"}
+    target, data = visitor.open("/login").filled_in(**values)
+    how = {
+        "content_type": "multipart/form-data; boundary=b",
+        "data": b"".join(
+            b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+            % (
+                name.encode(),
+                b'; filename="f.txt"' if name == field else b"",
+                value.encode(),
+            )
+            for name, value in data.items()
+        )
+        + b"--b--\r\n",
+    }
+
+    page = visitor.ask("POST", target, **how)
+
+    assert page.status == 422
+    assert not visitor.is_logged_in()
+
+
+@attack(7)
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b'{"username": "admin", "password": "password"}'),
+        ("application/json", b"{"),
+        ("application/x-www-form-urlencoded", b"username=%ff%fe&password=%00"),
+        ("application/x-www-form-urlencoded", b"username=\xff&password=\xed\xa0\x80"),
+        ("multipart/form-data", b"no boundary"),
+        ("multipart/form-data; boundary=b", b"--b\r\nnonsense"),
+        ("", b"\0\1\2"),
+        ("nonsense", b"username=admin"),
+    ],
+)
+def test_a_body_that_is_no_form_is_refused(visitor, content_type, body):
+    visitor.open("/login")
+
+    page = visitor.ask("POST", "/login", content_type=content_type, data=body)
+
+    assert 400 <= page.status < 500
+    assert not visitor.is_logged_in()
+
+
+@attack(7)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE"])
+def test_no_address_makes_the_server_stumble(visitor, method):
+    for path in ("/", "/login", "/logout", "/static/style.css", "/%ff", "/\xff"):
+        for query in ("\xff", "%ff", "a=%00", "next=%00", "next=%ff", "&"):
+            page = visitor.ask(method, f"{path}?{query}")
+
+            assert page.status < 500

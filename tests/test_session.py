@@ -1,0 +1,208 @@
+"""Sessions and cookies: how they begin, what they hold, how they end."""
+
+import base64
+import json
+import zlib
+
+import pytest
+
+from tests.journey import Journey
+from tests.marks import attack
+from tests.marks import gap
+from tests.marks import never_red
+from tests.marks import since
+from tests.marks import until
+from tests.stage import STEPS
+from tests.stage import Stage
+
+CLEAR = '"cache", "storage"'
+
+
+def content_of(cookie):
+    """Return all that a cookie says to whoever decodes it, as bytes."""
+    value = cookie.value
+    body = value.lstrip(".").split(".")[0]
+    data = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    data = zlib.decompress(data) if value.startswith(".") else data
+    return data + value.encode() + json.dumps(json.loads(data)).encode()
+
+
+@attack(43)
+def test_logging_out_ends_the_login_on_this_browser(visitor, account):
+    visitor.log_in(account)
+    page = visitor.log_out()
+
+    assert page.path.startswith("/login")
+    assert not visitor.is_logged_in()
+
+
+@attack(43)
+def test_logging_out_clears_the_cache_and_no_other_cookies(visitor, account):
+    visitor.log_in(account)
+    token = visitor.open("/").find("[name=csrf_token]").attributes["value"]
+    answer = visitor.ask("POST", "/logout", data={"csrf_token": token})
+
+    assert answer.headers["Clear-Site-Data"] == CLEAR
+
+
+@attack(43)
+def test_logging_out_works_when_the_login_is_over_already(visitor, account):
+    token = visitor.open("/login").find("[name=csrf_token]").attributes["value"]
+    answer = visitor.ask("POST", "/logout", data={"csrf_token": token})
+
+    assert answer.status == 302
+    assert answer.headers["Clear-Site-Data"] == CLEAR
+
+
+@attack(43)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_link_cannot_log_a_visitor_out(visitor, account, method):
+    visitor.log_in(account)
+
+    assert visitor.ask(method, "/logout").status == 405
+    assert visitor.is_logged_in()
+
+
+@attack(43)
+def test_another_site_cannot_log_a_visitor_out(visitor, account):
+    visitor.log_in(account)
+
+    assert visitor.ask("POST", "/logout").status == 400
+    assert visitor.is_logged_in()
+
+
+@attack(29)
+def test_a_cookie_that_was_planted_before_the_login_stays_outside(site, account):
+    attacker, victim = site.visitor(), site.visitor()
+    attacker.open("/login")
+    victim.take_cookies_of(attacker)
+    victim.log_in(account)
+
+    assert victim.is_logged_in()
+    assert not attacker.is_logged_in()
+
+
+@attack(29)
+def test_the_session_changes_at_each_turn_of_the_login(visitor, account):
+    def token():
+        return visitor.open("/login").find("[name=csrf_token]").attributes["value"]
+
+    seen = [token()]
+    visitor.give_password(account)
+    seen.append(token())
+    visitor.log_in(account)
+    seen.append(token())
+    visitor.log_out()
+    seen.append(token())
+
+    secrets = [content.split(".")[0] for content in seen]
+    assert len(set(secrets)) == 4
+
+
+@attack(29)
+def test_a_form_from_before_the_login_is_too_old_after_it(visitor, account):
+    form = visitor.open("/login").filled_in(username="admin", password="wrong")
+    visitor.log_in(account)
+
+    assert visitor.send(*form).status == 400
+
+
+def test_scripts_cannot_read_the_cookie_and_other_sites_cannot_send_it(visitor):
+    answer = visitor.open("/login")
+
+    cookie = answer.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "Expires" not in cookie
+    assert "Max-Age" not in cookie
+
+
+@pytest.mark.parametrize("value", ["", "x", "a.b.c", ".", "eyJ4IjoxfQ.aaaa.bbbb", "é"])
+def test_a_cookie_that_we_did_not_sign_is_no_session(visitor, value):
+    visitor.open("/login")
+    answer = visitor.ask("GET", "/", headers={"Cookie": f"session={value}"})
+
+    assert answer.status == 302
+
+
+@gap
+@attack(33)
+@until("03")
+def test_a_copied_cookie_still_works_after_logout(site, account):
+    victim = site.visitor()
+    victim.log_in(account)
+    thief = site.visitor().take_cookies_of(victim)
+    victim.log_out()
+
+    assert thief.is_logged_in()
+
+
+@since("02")
+@attack(38)
+@never_red("step 01 sets no lasting cookie either")
+def test_the_cookies_that_outlive_the_browser_are_no_login(site, visitor, account):
+    visitor.log_in(account)
+    lasting = {
+        name: cookie
+        for name, cookie in visitor.browser.cookies.items()
+        if getattr(cookie, "expires", None)
+    }
+    later = site.visitor()
+    later.browser.keep(lasting)
+
+    assert not later.is_logged_in()
+
+
+@since("03")
+@attack(42)
+@never_red("step 02 has the same cookies, and its one secret is in the book")
+def test_no_cookie_holds_a_secret(site, clock):
+    journey = Journey(site, clock).go()
+
+    everything = b"\n".join(content_of(cookie) for cookie in journey.cookies)
+    assert len(journey.cookies) > 10
+    for secret in journey.secrets:
+        assert secret.encode() not in everything
+
+
+@since("02")
+@attack(30)
+def test_a_copy_of_a_pending_login_still_has_to_show_a_new_code(site, account):
+    owner = site.visitor()
+    page = owner.give_password(account)
+    thief = site.visitor().take_cookies_of(owner)
+    code = account.phone.code()
+    page.fill_in(code=code)
+
+    assert owner.is_logged_in()
+    assert not thief.is_logged_in()
+    assert thief.open("/login/code").fill_in(code=code).status == 422
+    assert not thief.is_logged_in()
+
+
+@gap
+@attack(30)
+@since("02")
+@until("03")
+def test_a_copy_of_a_pending_login_outlives_the_logout_of_its_owner(site, account):
+    owner = site.visitor()
+    page = owner.give_password(account)
+    thief = site.visitor().take_cookies_of(owner)
+    page.fill_in(code=account.phone.code())
+    owner.log_out()
+
+    thief.open("/login/code").fill_in(code=account.phone.code())
+    assert thief.is_logged_in()
+
+
+@since("02")
+@attack(29, 130)
+def test_a_session_that_a_password_alone_began_is_no_login(step, site, clock):
+    before = Stage("01", STEPS["01"]).start(clock)
+    visitor = before.visitor()
+    visitor.log_in(before.account())
+    assert visitor.is_logged_in()
+
+    intruder = site.visitor().take_cookies_of(visitor)
+
+    assert not intruder.is_logged_in()
