@@ -46,6 +46,7 @@ def pytest_configure(config):
         "never_red(reason): why the test passes on the step before as well",
         "throttling: uses up guesses; runs last against a running server",
         "alone: measures time, so that nothing else may run",
+        "browser: drives a real browser",
     ):
         config.addinivalue_line("markers", line)
     numbers, names, others = read_arguments(config)

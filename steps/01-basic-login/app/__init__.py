@@ -28,7 +28,6 @@ def create_app(config=None):
         DUMMY_PASSWORD_HASH="scrypt:32768:8:3$KksNN2p5Ri97pOo9$"
         "87f8e0042fac84213a362ba6cb9839cd3aa11537d63c5c60d40c8f3107e069fd"
         "06628dc4a4ce47e852a1dbc8ad7243e4b862538037656cb863559419384efb01",
-        SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=16 * 1024,  # bytes
         MAX_FORM_PARTS=50,

@@ -9,6 +9,8 @@ from . import users
 from . import visitor
 from .forms import LoginForm
 
+REFUSED = "That user name and password do not match. Check both and try again."
+
 bp = Blueprint("auth", __name__)
 
 
@@ -24,9 +26,7 @@ def login():
         return render_template("login.html", form=form), form.status
     user = users.authenticate(form.username.data, form.password.data)
     if user is None:
-        form.refuse(
-            "That user name and password do not match. Check both and try again."
-        )
+        form.refuse(REFUSED)
         return render_template("login.html", form=form), form.status
     visitor.log_in(user)
     return redirect(visitor.next_page())

@@ -10,6 +10,8 @@ from . import users
 from . import visitor
 from .forms import LoginForm
 
+REFUSED = "That user name and password do not match. Check both and try again."
+
 bp = Blueprint("auth", __name__)
 
 
@@ -26,9 +28,7 @@ def login():
     throttle.spend_attempt("password", form.username.data, throttle.network())
     user = users.authenticate(form.username.data, form.password.data)
     if user is None:
-        form.refuse(
-            "That user name and password do not match. Check both and try again."
-        )
+        form.refuse(REFUSED)
         return render_template("login.html", form=form), form.status
     visitor.begin_login(user)
     return visitor.go_to("second_factor.code")

@@ -20,6 +20,8 @@ def init_app(app):
 def read_body():
     """Read the body on every path, because only then its limits hold (413)."""
     request.get_data(parse_form_data=True)
+    if request.content_length is None:  # chunked: one more read meets the limit
+        request.stream.read()
 
 
 def forbid_caching(response):
@@ -33,21 +35,16 @@ def show_error(error):
     """Show an error in the look of the site, with the headers it came with."""
     # Not render_template: it asks who is logged in, and that may be what failed.
     template = current_app.jinja_env.get_template("error.html")
+    is_old = isinstance(error, CSRFError)
     response = error.get_response()
-    response.set_data(
-        template.render(
-            error=error,
-            is_old_form=isinstance(error, CSRFError),
-            way_out=way_out(),
-        )
-    )
+    response.set_data(template.render(error=error, is_old=is_old, way_out=way_out()))
     return response
 
 
 def way_out():
     """Return the address of the form that was refused, or of the start page."""
     rule = request.url_rule
-    if rule is None or "GET" not in rule.methods:
+    if rule is None or not rule.methods >= {"GET", "POST"}:
         return "/"
     query = request.query_string.decode(errors="replace")
     return f"{request.path}?{query}".rstrip("?")

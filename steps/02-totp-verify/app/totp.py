@@ -7,18 +7,16 @@ from pyotp import TOTP
 from pyotp.totp import OTPVerificationError
 
 DRIFT_WINDOW = 1  # time steps of 30 seconds, either way (RFC 6238 section 5.2)
-SIX_DIGITS = re.compile(r"[0-9]{6}\Z")  # PyOTP takes full-width digits as well
+CODE = re.compile(r"[0-9]{6}\Z")  # PyOTP takes full-width digits as well
 
 
 def matching_time_step(secret, code):
     """Return the time step that a code belongs to, or None if it is wrong."""
-    if not SIX_DIGITS.match(code):
+    if not CODE.match(code):
         return None
     try:
         return TOTP(secret).verify_and_get_timecode(
-            code,
-            for_time=time.time(),
-            valid_window=DRIFT_WINDOW,
+            code, for_time=time.time(), valid_window=DRIFT_WINDOW
         )
     except OTPVerificationError:
         return None

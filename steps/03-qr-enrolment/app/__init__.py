@@ -35,7 +35,6 @@ def create_app(config=None):
         "87f8e0042fac84213a362ba6cb9839cd3aa11537d63c5c60d40c8f3107e069fd"
         "06628dc4a4ce47e852a1dbc8ad7243e4b862538037656cb863559419384efb01",
         ISSUER=os.environ.get("ISSUER") or "Door",  # the name that the phone shows
-        SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=16 * 1024,  # bytes
         MAX_FORM_PARTS=50,

@@ -46,20 +46,11 @@ def qr_code(text):
 
 def show_secret(form, user):
     """Show the QR code, and the key for those who cannot scan it."""
-    form.code.description = (
-        "Your phone is not set up until you do this. You have ten minutes."
-    )
+    form.code.description = "Only this sets up your phone. You have ten minutes."
     secret = waiting_secret()
     uri = totp.provisioning_uri(secret, user.username, current_app.config["ISSUER"])
-    page = render_template(
-        "enrol.html",
-        form=form,
-        user=user,
-        secret=secret,
-        uri=uri,
-        qr=qr_code(uri),
-    )
-    return page, form.status
+    values = {"user": user, "secret": secret, "uri": uri, "qr": qr_code(uri)}
+    return render_template("enrol.html", form=form, **values), form.status
 
 
 @bp.route("/enrol", methods=["GET", "POST"])

@@ -9,24 +9,20 @@ from wtforms.validators import Regexp
 from . import totp
 from .every_page import Form
 
+NOT_TOO_LONG = Length(max=256, message="Use at most 256 characters.")
+
 
 class LoginForm(Form):
     """User name and password."""
 
     username = StringField(
         "User name",
-        validators=[
-            InputRequired("Enter your user name."),
-            Length(max=256, message="Use at most 256 characters."),
-        ],
+        validators=[InputRequired("Enter your user name."), NOT_TOO_LONG],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
         "Password",
-        validators=[
-            InputRequired("Enter your password."),
-            Length(max=256, message="Use at most 256 characters."),
-        ],
+        validators=[InputRequired("Enter your password."), NOT_TOO_LONG],
         render_kw={"autocomplete": "current-password"},
     )
 
@@ -37,26 +33,18 @@ CODE_REFUSED = (
 )
 
 
-def without_blanks(text):
-    """Return what was typed without the blanks that apps show in a code."""
-    return "".join(text.split()) if text else text
-
-
 class CodeForm(Form):
     """Six digits from the authenticator app."""
 
     code = StringField(
         "Six-digit code",
-        description="Open your authenticator app and look for “Door”. "
-        "You have ten minutes.",
-        filters=[without_blanks],
-        validators=[
-            InputRequired("Enter the six digits from your app."),
-            Regexp(totp.SIX_DIGITS, message="Enter the six digits from your app."),
-        ],
+        description="Look for “Door” in your authenticator app. You have ten minutes.",
+        filters=[lambda text: "".join((text or "").split())],  # apps show 123 456
+        validators=[Regexp(totp.CODE, message="Enter the six digits from your app.")],
         render_kw={
             "autocomplete": "one-time-code",
             "inputmode": "numeric",
+            "required": True,
             "value": "",  # a refused code is not given back
         },
     )

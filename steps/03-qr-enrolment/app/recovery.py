@@ -10,7 +10,6 @@ from flask import redirect
 from flask import render_template
 from wtforms import StringField
 from wtforms.validators import InputRequired
-from wtforms.validators import Length
 
 from . import second_factor
 from . import throttle
@@ -19,6 +18,7 @@ from .every_page import Form
 
 HOW_MANY = 10
 SIZE = 15  # bytes: 120 bits need no slow hash (OWASP ASVS V6.5.2)
+REFUSED = "That recovery code did not work. Check it, or use another: each works once."
 
 _hashes = {}
 
@@ -35,10 +35,7 @@ class RecoveryForm(Form):
     recovery_code = StringField(
         "Recovery code",
         description="One of the ten that you saved when you set up your phone.",
-        validators=[
-            InputRequired("Enter one of your recovery codes."),
-            Length(max=100, message="Use at most 100 characters."),
-        ],
+        validators=[InputRequired("Enter one of your recovery codes.")],
         render_kw={"autocomplete": "off", "value": ""},
     )
 
@@ -64,11 +61,8 @@ def renew_codes(user):
 
 def show_new_codes(user):
     """Replace the user's recovery codes, and show the new ones this once."""
-    return render_template(
-        "recovery_codes.html",
-        codes=renew_codes(user),
-        next_page=visitor.next_page(),
-    )
+    codes, next_page = renew_codes(user), visitor.next_page()
+    return render_template("recovery_codes.html", codes=codes, next_page=next_page)
 
 
 def codes_left(user):
@@ -97,10 +91,7 @@ def recover(user):
     if not form.validate_on_submit():
         return render_template("recovery.html", form=form), form.status
     if not accepts(user, form.recovery_code.data):
-        form.recovery_code.errors.append(
-            "That recovery code did not work. "
-            "Check it, or use another: each works once."
-        )
+        form.recovery_code.errors.append(REFUSED)
         return render_template("recovery.html", form=form), form.status
     visitor.log_in(user)
     flash(f"You used a recovery code. Codes left: {codes_left(user)}.")

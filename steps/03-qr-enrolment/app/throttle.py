@@ -24,9 +24,13 @@ def network():
 
 def spend_attempt(purpose, account, network=None):
     """Count a guess before it is looked at; raise 429 if there were too many."""
-    count, wait = _count_attempt((purpose, account, network))
-    if count > LIMIT:
-        raise TooManyRequests(retry_after=wait)
+    key, now = (purpose, account, network), time.time()
+    opened, count = _attempts.get(key, (now, 0))
+    if now >= opened + WINDOW:
+        opened, count = now, 0
+    _attempts[key] = (opened, count + 1)
+    if count >= LIMIT:
+        raise TooManyRequests(retry_after=ceil(opened + WINDOW - now))
 
 
 def forget_attempts(account, network):
@@ -34,12 +38,3 @@ def forget_attempts(account, network):
     for key in list(_attempts):
         if key[1] == account and key[2] in (None, network):
             _attempts.pop(key, None)
-
-
-def _count_attempt(key):
-    now = time.time()
-    opened, count = _attempts.get(key, (now, 0))
-    if now >= opened + WINDOW:
-        opened, count = now, 0
-    _attempts[key] = (opened, count + 1)
-    return count + 1, ceil(opened + WINDOW - now)

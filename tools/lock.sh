@@ -1,0 +1,15 @@
+#!/bin/sh
+# Pins everything anew: requirements.txt with hashes, and the same pins for tutorial.py.
+# Options go to uv: sh tools/lock.sh --upgrade
+set -eu
+cd "$(dirname "$0")/.."
+lock() {
+    out=$1
+    shift
+    uv pip compile --quiet --universal --python-version 3.11 \
+        --custom-compile-command "sh tools/lock.sh" \
+        requirements/*.in --output-file "$out" "$@"
+}
+lock requirements.txt --generate-hashes "$@"
+# pip takes no hashes in a file of constraints.
+lock requirements/constraints.txt --constraints requirements.txt --no-annotate
