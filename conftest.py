@@ -47,6 +47,7 @@ def pytest_configure(config):
         "throttling: uses up guesses; runs last against a running server",
         "alone: measures time, so that nothing else may run",
         "browser: drives a real browser",
+        "ours: beyond the contract; not asked of your own app",
     ):
         config.addinivalue_line("markers", line)
     numbers, names, others = read_arguments(config)
@@ -157,6 +158,9 @@ def is_asked_for(config, item):
     """Tell whether a test belongs to this run."""
     is_measured = item.get_closest_marker("alone") is not None
     if is_measured != config.getoption("--alone"):
+        return False
+    is_own = config.getoption("--app") or config.getoption("--url")
+    if is_own and item.get_closest_marker("ours"):
         return False
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     number = parameters.get("step")

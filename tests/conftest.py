@@ -1,5 +1,7 @@
 """What each test is given: a step, its site, a visitor, an account, a clock."""
 
+import logging
+
 import pytest
 import time_machine
 from qrcode import QRCode
@@ -7,6 +9,7 @@ from qrcode import QRCode
 from tests.clock import MovableClock
 from tests.clock import RealClock
 from tests.stage import STEPS
+from tests.stage import RemoteStage
 from tests.stage import RunningSite
 from tests.stage import Stage
 
@@ -24,7 +27,9 @@ def quick_qr_codes():
 @pytest.fixture
 def step(request):
     """Return the stage that the test runs against: the number is its parameter."""
-    own = request.config.getoption("--app")
+    own, url = (request.config.getoption(option) for option in ("--app", "--url"))
+    if url:
+        return RemoteStage(request.param)
     folder = own.resolve() if own else STEPS[request.param]
     return Stage(request.param, folder, own=bool(own))
 
@@ -44,6 +49,15 @@ def site(request, step, clock):
     """Return the running app, with nothing in its memory."""
     url = request.config.getoption("--url")
     return RunningSite(step, url, clock) if url else step.start(clock)
+
+
+@pytest.fixture
+def log(request, caplog):
+    """Return all that the app writes to its log."""
+    if request.config.getoption("--url"):
+        pytest.skip("not run with --url: the test reads the log")
+    caplog.set_level(logging.DEBUG)
+    return caplog
 
 
 @pytest.fixture

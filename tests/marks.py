@@ -5,6 +5,7 @@
 `attack(12)`    the numbers of the attacks (tests/attacks.py) that the test carries out
 `gap`           the attack works, and we know it: a later step closes it
 `never_red(...)`  why the test passes on the step before as well
+`ours`          beyond the contract: wording, look and files of our own steps
 `throttling`    uses up guesses that others need: runs last against a running server
 """
 

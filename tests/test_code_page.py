@@ -1,6 +1,5 @@
 """The code page: which codes open the door, and how often."""
 
-import logging
 import re
 
 import pytest
@@ -13,13 +12,10 @@ from tests.marks import since
 from tests.marks import throttling
 from tests.marks import until
 from tests.stage import CONFIG
+from tests.stage import STEPS
 from tutorial import TIME_STEP
 from tutorial import totp
 
-REFUSED = (
-    "That code did not work. "
-    "Codes change every 30 seconds and work once: wait for the next one."
-)
 RFC_6238 = [  # appendix B, SHA-1, the last six digits
     (59, "287082"),
     (1111111109, "081804"),
@@ -93,7 +89,6 @@ def test_a_code_works_once(site, account):
 
     assert first.path == "/"
     assert second.status == 422
-    assert REFUSED in second.text
 
 
 @since("02")
@@ -205,7 +200,6 @@ def test_what_is_no_six_digits_is_refused_and_spends_nothing(visitor, account):
         page = page.fill_in(code=text)
 
         assert page.status == 422, text
-        assert "Enter the six digits from your app." in page.text
 
     assert page.fill_in(code=account.phone.code()).path == "/"
 
@@ -220,7 +214,6 @@ def test_odd_text_as_a_code_is_refused_in_words_and_spends_nothing(visitor, acco
         page = visitor.send(target, data)
 
         assert page.status == 422, ascii(text)
-        assert page.find(".error").text()
 
     data["code"] = "1" * 1_000_000
     assert visitor.send(target, data).status == 413
@@ -251,7 +244,6 @@ def test_a_wrong_code_leaves_the_login_pending(visitor, account):
 
     assert page.status == 422
     assert page.path == "/login/code"
-    assert REFUSED in page.text
     assert page.fill_in(code=account.phone.code()).path == "/"
 
 
@@ -279,13 +271,7 @@ def test_the_code_field_suits_a_phone_and_never_gives_a_code_back(visitor, accou
     assert field["autocomplete"] == "one-time-code"
     assert field["inputmode"] == "numeric"
     assert "maxlength" not in field  # or a pasted blank cuts off a digit
-    assert "autofocus" in field
     assert again["value"] == ""
-
-
-@since("02")
-def test_the_code_page_says_how_much_time_there_is(visitor, account):
-    assert "You have ten minutes." in visitor.give_password(account).text
 
 
 @since("02")
@@ -299,7 +285,6 @@ def test_a_login_that_was_pending_too_long_begins_again_and_says_so(
     page = page.fill_in(code=code)
 
     assert page.path == "/login"
-    assert "we stopped waiting for your code" in page.text
     assert not visitor.is_logged_in()
     assert visitor.give_password(account).fill_in(code=code).path == "/"
 
@@ -315,26 +300,24 @@ def test_a_pending_login_lives_ten_minutes(visitor, account, clock):
 
 @since("02")
 @attack(106)
-def test_no_log_line_holds_a_secret(site, clock, caplog):
-    caplog.set_level(logging.DEBUG)
-
+def test_no_log_line_holds_a_secret(site, clock, log):
     journey = Journey(site, clock).go()
 
     for secret in journey.secrets - {"password"} | {CONFIG["SECRET_KEY"]}:
-        assert secret not in caplog.text
+        assert secret not in log.text
 
 
 @gap
 @attack(106)
 @since("02")
 @until("05")
-def test_somebody_who_guesses_codes_leaves_no_line_in_the_log(visitor, account, caplog):
+def test_somebody_who_guesses_codes_leaves_no_line_in_the_log(visitor, account, log):
     visitor.give_password(account)
-    caplog.clear()
+    log.clear()
     for _ in range(5):
         visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
 
-    assert caplog.text == ""
+    assert log.text == ""
 
 
 @gap
@@ -380,7 +363,7 @@ def test_the_odds_in_the_readme_are_those_of_the_limits(step, site, account):
 
     in_a_day = guesses * 24 * 4
     of_a_million = in_a_day * 3
-    words = (step.folder / "README.md").read_text("utf-8")
+    words = (STEPS[step.number] / "README.md").read_text("utf-8")
     assert f"{guesses} guesses" in words
     assert f"{in_a_day} guesses a day" in words
     assert f"{of_a_million:,} in a million" in words

@@ -1,20 +1,10 @@
 """What holds on every page: errors, caching, size, forms."""
 
 import io
-import os
-import re
-import shutil
-import stat
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 
 import pytest
 
 from tests.marks import attack
-from tests.marks import since
-from tests.stage import Stage
 
 
 def pages_of(step):
@@ -29,35 +19,31 @@ def pages_of(step):
 
 @attack(115)
 @pytest.mark.parametrize(
-    ("method", "path", "how", "status", "words", "way_out"),
+    ("method", "path", "status"),
     [
-        ("GET", "/nothing/here", {}, 404, "There is no page here", "/"),
-        ("POST", "/login", {}, 400, "This form is too old", "/login"),
-        ("GET", "/logout", {}, 405, "That does not work here", "/"),
-        ("POST", "/logout", {}, 400, "This form is too old", "/"),
-        (
-            "POST",
-            "/login",
-            {"data": {"a": "x" * 17_000}},
-            413,
-            "too much text",
-            "/login",
-        ),
-        ("GET", "/static/nothing.css", {}, 404, "There is no page here", "/"),
+        ("GET", "/nothing/here", 404),
+        ("POST", "/nothing/here", 404),
+        ("GET", "/logout", 405),
+        ("POST", "/", 405),
+        ("POST", "/login", 400),
     ],
 )
-def test_an_error_has_a_page_that_leads_on(
-    visitor, method, path, how, status, words, way_out
-):
-    visitor.open("/login")
-    page = visitor.ask(method, path, **how)
+def test_an_error_has_its_status_and_is_not_kept(visitor, method, path, status):
+    page = visitor.ask(method, path)
 
     assert page.status == status
-    assert words in page.find("h1").text()
-    assert "stylesheet" in page.html
-    assert visitor.ask("GET", way_out).status < 400
-    assert page.find("main a").attributes["href"] in (way_out, "/")
     assert page.headers["Cache-Control"] == "no-store"
+
+
+@attack(94)
+def test_a_form_whose_session_is_gone_changes_nothing(site, account):
+    form = (
+        site.visitor()
+        .open("/login")
+        .filled_in(username=account.username, password=account.password)
+    )
+
+    assert site.visitor().send(*form).status == 400
 
 
 @attack(115)
@@ -68,7 +54,6 @@ def test_a_failure_of_ours_is_owned_and_shows_no_trace(step, clock):
     page = site.visitor().ask("GET", "/broken")
 
     assert page.status == 500
-    assert "Something went wrong on our side" in page.text
     assert "ZeroDivisionError" not in page.html
     assert "Traceback" not in page.html
     assert page.headers["Cache-Control"] == "no-store"
@@ -175,18 +160,14 @@ def test_a_form_without_the_token_of_this_session_changes_nothing(
     page = visitor.send(target, data)
 
     assert page.status == 400
-    assert "This form is too old" in page.text
     assert not visitor.is_logged_in()
 
 
 @attack(93)
-@pytest.mark.parametrize("path", ["/login", "/logout", "/login/code", "/enrol"])
-def test_every_form_asks_for_the_token(visitor, account, path):
+def test_every_form_asks_for_the_token(step, visitor, account):
     visitor.give_password(account)
-    if visitor.ask("GET", path).status == 404:
-        pytest.skip("this step has no such form")
-
-    assert visitor.ask("POST", path, data={"code": "123456"}).status == 400
+    for path in (*pages_of(step)[1:], "/logout"):
+        assert visitor.ask("POST", path, data={"code": "123456"}).status == 400, path
 
 
 @attack(93)
@@ -210,114 +191,3 @@ def test_a_form_left_open_for_hours_still_works(visitor, account, clock):
 
     assert page.status == 200
     assert page.path != "/login"
-
-
-@attack(94)
-def test_a_form_whose_session_is_gone_leads_back_to_itself(site, account):
-    target, data = (
-        site.visitor()
-        .open("/login?next=/a%3Fb%3D1")
-        .filled_in(username=account.username, password=account.password)
-    )
-
-    page = site.visitor().send(target, data)
-
-    assert page.status == 400
-    assert "Open the form again" in page.text
-    assert page.follow("Back to the form").path.replace("%3F", "?").replace(
-        "%3D", "="
-    ) == ("/login?next=/a?b=1")
-
-
-@since("02")
-@attack(115)
-def test_the_page_for_too_many_attempts_says_how_long(visitor, account, clock):
-    visitor.give_password(account)
-    for _ in range(6):
-        page = visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
-    clock.move(3 * 60)
-    visitor.open("/login/code")
-    page = visitor.fill_in(code=account.phone.wrong_code())
-
-    assert page.status == 429
-    assert page.find("h1").text() == "Too many attempts"
-    assert "Try again in 12 minutes" in page.text
-    assert int(page.headers["Retry-After"]) == 12 * 60
-    assert page.find("main a").attributes["href"] == "/login/code"
-
-
-@attack(140)
-def test_eight_that_start_together_agree_on_one_key_that_only_we_may_read(
-    step, tmp_path, monkeypatch, caplog
-):
-    monkeypatch.delenv("SECRET_KEY", raising=False)
-    shutil.copytree(step.folder / "app", tmp_path / "app")
-    copy = Stage(step.number, tmp_path)
-    together = Barrier(8)
-
-    def start(module):
-        together.wait()
-        return module.create_app().config["SECRET_KEY"]
-
-    with ThreadPoolExecutor(8) as pool:
-        keys = set(pool.map(start, [copy.load(tmp_path) for _ in range(8)]))
-    after_a_restart = copy.load(tmp_path).create_app().config["SECRET_KEY"]
-
-    assert keys == {after_a_restart}
-    assert re.fullmatch("[0-9a-f]{64}", after_a_restart)
-    assert "SECRET_KEY is not set" in caplog.text
-    files = list((tmp_path / "instance").iterdir())
-    assert [file.name for file in files] == ["secret_key"]
-    if os.name == "posix":  # elsewhere a mode means nothing
-        assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
-
-
-def test_every_page_needs_nothing_from_another_host(step, visitor, account):
-    seen = [visitor.open("/login"), visitor.give_password(account)]
-    seen += [visitor.open(path) for path in pages_of(step)]
-    for page in seen:
-        for element in page.find_all("[src], link[href], form[action]"):
-            of = element.attributes
-            address = of.get("src") or of.get("href") or of["action"]
-            assert address.startswith("/")
-            assert not address.startswith("//")
-        assert not page.find_all("[style], script:not([src]), style")
-
-
-def test_each_page_is_named_in_its_title_and_has_one_heading(step, visitor, account):
-    titles = set()
-    pages = [visitor.open("/login"), visitor.give_password(account)]
-    pages += [visitor.open(path) for path in pages_of(step)]
-    for page in pages:
-        assert len(page.find_all("h1")) == 1
-        assert page.title == f"{page.find('h1').text()} · Door"
-        titles.add((page.path.partition("?")[0], page.title))
-
-    assert len({title for _, title in titles}) == len(titles)
-
-
-def test_every_field_has_a_label_and_what_describes_it_is_there(step, visitor, account):
-    pages = [visitor.open("/login"), visitor.give_password(account)]
-    pages += [visitor.open(path) for path in pages_of(step)]
-    for page in pages:
-        for field in page.find_all("input:not([type=hidden])"):
-            assert page.find(f"label[for={field.attributes['id']}]").text()
-            for name in field.attributes.get("aria-describedby", "").split():
-                assert page.find(f"#{name}").text()
-
-
-def test_a_copied_step_runs_from_its_own_folder_with_flask_run(step):
-    """The reader's command, as far as it goes without a port: it finds the app."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASK")}
-    answer = subprocess.run(
-        [sys.executable, "-m", "flask", "routes"],
-        cwd=step.folder,
-        env=environment | {"SECRET_KEY": "for this test alone, not for you"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-    assert answer.returncode == 0, answer.stderr
-    assert "auth.login" in answer.stdout

