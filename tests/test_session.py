@@ -14,6 +14,7 @@ from tests.marks import since
 from tests.marks import until
 from tests.stage import STEPS
 from tests.stage import Stage
+from tests.test_every_page import pages_of
 
 CLEAR = '"cache", "storage"'
 
@@ -206,3 +207,18 @@ def test_a_session_that_a_password_alone_began_is_no_login(step, site, clock):
     intruder = site.visitor().take_cookies_of(visitor)
 
     assert not intruder.is_logged_in()
+
+
+@since("02")
+@attack(7, 130)
+@never_red("before step 02 there is no earlier step")
+def test_no_session_of_an_earlier_step_makes_the_server_stumble(step, site, clock):
+    for number in [n for n in STEPS if n < step.number]:
+        earlier = Stage(number, STEPS[number]).start(clock)
+        pending, complete = earlier.visitor(), earlier.visitor()
+        pending.give_password(earlier.newcomer())
+        complete.log_in(earlier.account())
+        for visitor in (pending, complete):
+            here = site.visitor().take_cookies_of(visitor)
+            for path in pages_of(step):
+                assert here.open(path).status == 200, path

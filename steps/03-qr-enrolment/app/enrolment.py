@@ -4,7 +4,6 @@ from flask import Blueprint
 from flask import current_app
 from flask import flash
 from flask import render_template
-from flask import session
 from qrcode import QRCode
 from qrcode.image.svg import SvgPathFillImage
 
@@ -27,12 +26,12 @@ def init_app(app):
 
 def waiting_secret():
     """Return the secret that waits, in this session alone, for its first code."""
-    return _waiting_secrets.setdefault(session["id"], totp.new_secret())
+    return _waiting_secrets.setdefault(visitor.session_id(), totp.new_secret())
 
 
 def forget_waiting_secret():
     """Make sure that the secret is not shown again."""
-    _waiting_secrets.pop(session["id"], None)
+    _waiting_secrets.pop(visitor.session_id(), None)
 
 
 def qr_code(text):

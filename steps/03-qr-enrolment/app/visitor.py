@@ -43,7 +43,11 @@ def start_afresh():
     """Forget everything that the browser brought along (session fixation)."""
     session.clear()
     g.pop("csrf_token", None)  # Flask-WTF keeps the token of the old session here
-    session["id"] = secrets.token_urlsafe(16)
+
+
+def session_id():
+    """Return the random name under which the server keeps what a session waits for."""
+    return session.setdefault("id", secrets.token_urlsafe(16))
 
 
 def begin_login(user):
