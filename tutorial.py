@@ -189,6 +189,8 @@ def child_environment():
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
     # A console of another code page shows "?" for a tick; the app must not stop at it.
     kept.setdefault("PYTHONIOENCODING", ":replace")
+    # Compiled files stay out of the steps, so that a diff of two steps shows none.
+    kept.setdefault("PYTHONPYCACHEPREFIX", str(VENV / "pycache"))
     return kept
 
 

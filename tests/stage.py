@@ -203,11 +203,12 @@ class RunningSite:
         return Account("admin", "password")
 
     def account(self):
-        """Return the account; a complete login before gives all guesses back."""
+        """Return the account; where guesses were made, a complete login ends them."""
         if RunningSite._account is None:
             RunningSite._account = self._first_account()
-        else:
+        elif NetworkBrowser.guesses > 1:
             self.visitor().log_in(RunningSite._account)
+            NetworkBrowser.guesses = 0
         return RunningSite._account
 
     def _first_account(self):
