@@ -391,55 +391,6 @@ def requirement_problems(folder, packages):
 # How its imports look
 
 
-def crowded_imports(source):
-    """Return the lines that import more than one name."""
-    nodes = [node for node in ast.walk(parse(source)) if isinstance(node, IMPORTS)]
-    return [node.lineno for node in nodes if len(node.names) > 1]
-
-
-def late_imports(source):
-    """Return the lines of imports that are not at the top of their file."""
-    tree = parse(source)
-    top = []
-    for node in tree.body[1 if docstring_of(tree) else 0 :]:
-        if not isinstance(node, IMPORTS):
-            break
-        top.append(node)
-    nodes = [node for node in ast.walk(tree) if isinstance(node, IMPORTS)]
-    return sorted(node.lineno for node in nodes if node not in top)
-
-
-def unsorted_imports(source):
-    """Return the lines of imports that belong further up."""
-    nodes = [node for node in parse(source).body if isinstance(node, IMPORTS)]
-    return [
-        later.lineno
-        for earlier, later in pairwise(nodes)
-        if place_of(later) < place_of(earlier)
-    ]
-
-
-def place_of(node):
-    """Return where an import belongs: section, kind, module, then name."""
-    name = node.names[0].name
-    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[0].isupper() else 2
-    if isinstance(node, ast.Import):
-        return section_of(name), 0, 0, name.lower(), 0, ""
-    module = node.module or ""
-    section = 4 if node.level else section_of(module)
-    return section, 1, -node.level, module.lower(), kind, name.lower()
-
-
-def section_of(module):
-    """Return the section of an absolute import."""
-    top = module.split(".")[0]
-    if top == "__future__":
-        return 0
-    if top == "app":
-        return 3
-    return 1 if top in sys.stdlib_module_names else 2
-
-
 def absolute_app_imports(source):
     """Return the lines that import the app by its name."""
     nodes = ast.walk(parse(source))
@@ -629,21 +580,6 @@ def test_a_module_says_the_same_in_every_step(before, after):
 
 
 @each_step
-def test_every_import_is_of_one_name(folder):
-    nothing(in_modules(folder, crowded_imports))
-
-
-@each_step
-def test_every_import_is_at_the_top(folder):
-    nothing(in_modules(folder, late_imports))
-
-
-@each_step
-def test_imports_are_sorted(folder):
-    nothing(in_modules(folder, unsorted_imports))
-
-
-@each_step
 def test_imports_inside_the_app_are_relative(folder):
     nothing(in_modules(folder, absolute_app_imports, "app/"))
 
@@ -806,37 +742,6 @@ def test_imports_and_requirements_that_do_not_agree_are_found(tmp_path):
         "app/m.py: no package that is installed has d",
         "requirements.txt: nothing imports idle",
     ]
-
-
-def test_two_names_on_one_import_line_are_found():
-    assert crowded_imports("import os\nfrom a import b, c\nimport d, e\n") == [2, 3]
-
-
-def test_imports_that_are_not_at_the_top_are_found():
-    source = '"""A."""\nimport a\nB = 1\nimport c\ndef d():\n    import e\n'
-    assert late_imports(source) == [4, 6]
-
-
-@pytest.mark.parametrize(
-    ("source", "lines"),
-    [
-        (
-            "import os\nimport re\nfrom functools import wraps\n\nimport jwt\n"
-            "from flask import Flask\nfrom flask import g\nfrom sqlalchemy import A\n"
-            "from sqlalchemy.exc import B\n\nfrom app import x\n\nfrom . import y\n"
-            "from .a import CONSTANT\nfrom .a import Class\nfrom .a import b\n",
-            [],
-        ),
-        ("import re\nimport os\n", [2]),
-        ("import flask\nimport os\n", [2]),
-        ("from os import path\nimport re\n", [2]),
-        ("from flask import g\nfrom flask import Flask\n", [2]),
-        ("from . import a\nimport flask\n", [2]),
-        ("from .b import a\nfrom .a import b\nfrom . import c\n", [2, 3]),
-    ],
-)
-def test_imports_that_are_not_sorted_are_found(source, lines):
-    assert unsorted_imports(source) == lines
 
 
 def test_an_import_of_the_app_by_name_is_found():
