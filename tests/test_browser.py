@@ -1,0 +1,409 @@
+"""The steps in a real browser: what is seen, focused, scanned and kept."""
+
+from contextlib import ExitStack
+from urllib.parse import parse_qs
+from urllib.parse import unquote
+from urllib.parse import urlsplit
+
+import pytest
+from qrcode import QRCode
+
+from tests.marks import attack
+from tests.marks import since
+from tests.phone import Phone
+from tests.real_browser import Screen
+from tests.real_browser import launch
+from tests.real_browser import need
+from tests.real_browser import serve
+
+pytestmark = pytest.mark.browser
+
+BEST_MASK_PATTERN = QRCode.best_mask_pattern  # before conftest makes it quick
+
+SCHEMES = ("light", "dark")
+WIDTHS = (320, 1280)
+
+
+@pytest.fixture(autouse=True)
+def real_qr_codes(monkeypatch):
+    """Draw QR codes as the apps do: here they are scanned."""
+    monkeypatch.setattr(QRCode, "best_mask_pattern", BEST_MASK_PATTERN)
+
+
+@pytest.fixture(scope="module")
+def browser(request):
+    """Return the browser; it starts before any clock stands still."""
+    if request.config.getoption("--url"):
+        pytest.skip("not run with --url: the test serves the app itself")
+    with launch() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def profile(browser):
+    """Return a profile for all tests: its renderer is warm, its cookies are cleared."""
+    with browser.new_context() as context:
+        context.new_page()  # keeps the renderer
+        yield context
+
+
+@pytest.fixture
+def new_screen(profile, step, clock):
+    """Return a function that serves the step afresh and opens a tab in front of it."""
+    profile.clear_cookies()
+    profile.clear_permissions()
+    with ExitStack() as stack:
+
+        def open_screen(context=profile, **config):
+            site = step.start(clock, **config)
+            address = stack.enter_context(serve(site.app))
+            screen = Screen(site, address, context)
+            stack.callback(screen.tab.close)
+            return screen
+
+        yield open_screen
+
+
+@pytest.fixture
+def screen(new_screen):
+    """Return a tab in front of the step, as it comes."""
+    return new_screen()
+
+
+@pytest.fixture
+def account(screen):
+    """Return an account with all that the step asks for."""
+    return screen.site.account()
+
+
+def scanned_phone(screen):
+    """Return a phone that scanned the enrolment page, and what it read."""
+    uri = urlsplit(screen.scan())
+    fields = parse_qs(uri.query)
+    return Phone(fields["secret"][0], screen.site.clock), uri
+
+
+def open_enrolment(screen):
+    """Give the password of a user who has no phone yet."""
+    return screen.give_password(screen.site.newcomer())
+
+
+def recovery_codes_on(screen):
+    """Return the recovery codes that can be seen."""
+    codes = screen.find_all(".recovery-code")
+    return [code.inner_text() for code in codes if code.is_visible()]
+
+
+def enrol(screen, account):
+    """Set up the phone in the browser; the page with the recovery codes is open."""
+    screen.give_password(account)
+    account.phone, _ = scanned_phone(screen)
+    screen.fill_in(code=account.phone.code())
+    account.recovery_codes = recovery_codes_on(screen)
+
+
+# The whole way
+
+
+@since("03")
+@attack(52)
+def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_phone(screen):
+    account = screen.site.newcomer()
+    enrol(screen, account)
+    assert len(set(account.recovery_codes)) == 10
+    screen.follow("I have saved them")
+    assert screen.path == "/"
+    screen.log_out()
+    assert screen.path == "/login"
+
+    screen.log_in(account)
+    assert screen.path == "/"
+    screen.log_out()
+
+    screen.give_password(account).follow("I cannot use my phone")
+    screen.fill_in(recovery_code=account.recovery_codes[0])
+    assert screen.path == "/"
+    assert "Codes left: 9." in screen.text
+    assert not screen.complaints()
+
+
+# The QR code
+
+
+@since("03")
+@attack(52)
+def test_a_phone_reads_the_qr_code_wide_and_narrow_light_and_dark(screen):
+    open_enrolment(screen)
+    secret = screen.find("#secret").text_content()
+    for scheme in SCHEMES:
+        screen.prefer(scheme)
+        for width in WIDTHS:
+            screen.resize(width)
+            phone, uri = scanned_phone(screen)
+
+            assert (uri.scheme, uri.netloc) == ("otpauth", "totp")
+            assert phone.secret == "".join(secret.split()), (scheme, width)
+
+
+@since("03")
+@attack(52)
+@pytest.mark.parametrize("issuer", ["A + B & C", "Café", "\u6249"])
+def test_a_phone_shows_the_issuer_that_is_configured(new_screen, issuer):
+    screen = open_enrolment(new_screen(ISSUER=issuer))
+    _, uri = scanned_phone(screen)
+
+    assert unquote(uri.path).partition(":")[0] == f"/{issuer}"
+    assert parse_qs(uri.query)["issuer"] == [issuer]
+
+
+@since("03")
+def test_the_recovery_codes_are_on_the_printed_page(screen):
+    enrol(screen, screen.site.newcomer())
+    shown = recovery_codes_on(screen)
+    screen.tab.emulate_media(media="print")
+
+    assert recovery_codes_on(screen) == shown
+    assert len(shown) == 10
+
+
+# Every page
+
+
+def password_pages(screen, account):
+    """Stop at the password page, and refused there."""
+    screen.open("/login")
+    yield "login"
+    screen.fill_in(username=account.username, password="a wrong password")
+    yield "login refused"
+    screen.give_password(account)
+
+
+def enrolment_pages(screen, account):
+    """Set up the phone, wrongly first, and come back to the code page."""
+    yield "enrol"
+    screen.fill_in(code="000000")
+    yield "enrol refused"
+    enrol(screen, account)
+    yield "recovery codes"
+    screen.follow("I have saved them").log_out()
+    screen.give_password(account).follow("I cannot use my phone")
+    yield "recovery"
+    screen.fill_in(recovery_code="not-a-code-of-ours")
+    yield "recovery refused"
+    screen.fill_in(recovery_code=account.recovery_codes[0])
+    yield "home, told how many codes are left"
+    screen.log_out().give_password(account)
+
+
+def code_pages(screen, account):
+    """Stop at the code page, and refused and paused there; then log in."""
+    yield "code"
+    screen.fill_in(code=account.phone.wrong_code())
+    yield "code refused"
+    while screen.status == 422:
+        screen.fill_in(code=account.phone.wrong_code())
+    yield "429"
+    screen.site.clock.move(15 * 60)
+    screen.log_in(account)
+
+
+def error_pages(screen):
+    """Stop at each page that says what went wrong."""
+    for name, path in (("404", "/nothing"), ("405", "/logout"), ("500", "/broken")):
+        screen.open(path)
+        yield name
+    token = screen.open("/login").form("username").locator("[name=csrf_token]")
+    token.evaluate("field => field.value = 'x'.repeat(20000)")
+    screen.fill_in(username="admin", password="password")
+    yield "413"
+    screen.open("/login").context.clear_cookies()
+    screen.fill_in(username="admin", password="password")
+    yield "400"
+
+
+def pages_of(screen):
+    """Go to every page of a step, and stop at each."""
+    account = screen.site.newcomer()
+    yield from password_pages(screen, account)
+    if screen.site.stage.number == "02":
+        account = screen.site.account()
+    if screen.site.stage.number >= "03":
+        yield from enrolment_pages(screen, account)
+    if screen.site.stage.number >= "02":
+        yield from code_pages(screen, account)
+    yield "home"
+    yield from error_pages(screen)
+
+
+def faults_of(screen):
+    """Return what is wrong with a page, light and dark, narrow and wide."""
+    faults = screen.complaints()
+    for scheme in SCHEMES:
+        screen.prefer(scheme)
+        for width in WIDTHS:
+            screen.resize(width)
+            if screen.tab.evaluate("document.documentElement.scrollWidth > innerWidth"):
+                faults.append(f"wider than {width} px ({scheme})")
+    # The scheme is dark now; nothing but the contrast can differ in the light.
+    faults += axe_faults(screen)
+    screen.prefer("light")
+    return faults + axe_faults(screen, runOnly=["color-contrast"])
+
+
+def axe_faults(screen, **options):
+    """Return the rules of accessibility that a page breaks."""
+    options |= {"resultTypes": ["violations"]}
+    found = screen.tab.evaluate("options => axe.run(options)", options)["violations"]
+    return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
+
+
+def expected_status(name):
+    """Return the status that a page should come with."""
+    if name.isdecimal():
+        return int(name)
+    return 422 if "refused" in name else 200
+
+
+@attack(51)
+def test_every_page_is_readable_by_everybody_and_asks_no_other_host(new_screen):
+    screen = new_screen(TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    screen.site.app.add_url_rule("/broken", view_func=lambda: 1 / 0)
+    axe = need("axe_playwright_python.base", "axe-playwright-python")
+    screen.tab.add_init_script(axe.AXE_SCRIPT)
+    faults = {}
+    for name in pages_of(screen):
+        assert screen.status == expected_status(name), name
+        if found := faults_of(screen):
+            faults[name] = found
+
+    assert faults == {}
+    assert screen.requests_to_others() == []
+
+
+# Focus
+
+
+OUTLINE = """field => {
+  const {outlineStyle, outlineWidth, outlineColor} = getComputedStyle(field);
+  return [outlineStyle, parseFloat(outlineWidth), outlineColor];
+}"""
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(screen):
+    screen.open("/login")
+    reached = []
+    for _ in range(5):
+        screen.tab.keyboard.press("Tab")
+        style, width, colour = screen.focused.evaluate(OUTLINE)
+        reached.append(screen.focused.evaluate("it => it.name || it.textContent"))
+
+        assert (style, width >= 2) == ("solid", True), reached[-1]
+        assert colour != "rgba(0, 0, 0, 0)"
+    assert reached[1:3] == ["username", "password"]
+    assert reached[3:] == ["Show password", "Continue"]
+
+
+def test_a_refused_login_is_what_a_screen_reader_reads_first(screen):
+    screen.open("/login").fill_in(username="admin", password="wrong")
+
+    assert screen.status == 422
+    assert screen.tab.title().startswith("Error: ")
+    assert screen.focused.get_attribute("role") == "alert"
+    assert "do not match" in screen.focused.inner_text()
+
+
+@since("02")
+def test_the_code_field_waits_for_the_code_and_for_another_one(screen, account):
+    screen.give_password(account)
+    assert screen.find("[name=code]:focus").is_visible()
+    screen.fill_in(code=account.phone.wrong_code())
+
+    assert screen.status == 422
+    field = screen.find("[name=code]:focus")
+    assert field.get_attribute("aria-invalid") == "true"
+    assert field.input_value() == ""
+    for name in field.get_attribute("aria-describedby").split():
+        assert screen.find(f"#{name}").is_visible()
+
+
+@since("03")
+def test_the_enrolment_page_begins_at_its_top(screen):
+    open_enrolment(screen)
+    screen.find("#secret")
+
+    assert screen.focused.count() == 0
+    assert screen.tab.evaluate("scrollY") == 0
+
+
+# Typing
+
+
+def test_a_button_shows_the_password_until_the_form_is_sent(screen):
+    screen.open("/login")
+    field = screen.find("[name=password]")
+    field.fill("password")
+    for name, kind in (("Show", "text"), ("Hide", "password"), ("Show", "text")):
+        screen.find("button", f"{name} password").click()
+        assert field.get_attribute("type") == kind
+    screen.find("button", "Hide password")
+    field.evaluate("it => it.form.addEventListener('submit', e => e.preventDefault())")
+    screen.find("[name=username]").fill("admin")
+    screen.find("main button:not([type])").click()
+
+    assert field.get_attribute("type") == "password"
+    assert field.input_value() == "password"
+
+
+def test_without_javascript_one_logs_in_and_no_button_promises_more(
+    browser, new_screen
+):
+    with browser.new_context(java_script_enabled=False) as context:
+        screen = new_screen(context)
+        account = screen.site.account()
+        screen.open("/login")
+        assert "Show password" not in screen.text
+
+        assert screen.log_in(account).path == "/"
+        assert account.username in screen.text
+
+
+@since("02")
+@pytest.mark.parametrize("way", ["typed", "pasted"])
+def test_a_code_may_have_the_blank_that_the_phone_shows(screen, account, way):
+    screen.give_password(account)
+    screen.form("code")
+    code = account.phone.code()
+    text = f"{code[:3]} {code[3:]}"
+    if way == "typed":
+        screen.tab.keyboard.type(text)  # the field has the focus
+    else:
+        screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        screen.tab.evaluate("text => navigator.clipboard.writeText(text)", text)
+        screen.tab.keyboard.press("ControlOrMeta+V")
+    assert screen.find("[name=code]").input_value() == text
+    screen.send(screen.form("code"))
+
+    assert screen.path == "/"
+
+
+# Leaving
+
+
+@attack(40)
+def test_back_after_the_logout_shows_nothing_of_the_page(screen, account):
+    screen.log_in(account)
+    assert account.username in screen.text
+    screen.log_out()
+    screen.tab.go_back()  # a page that is still in memory ends in a time-out
+
+    assert screen.path == "/login"
+    assert account.username not in screen.text
+
+
+@attack(92)
+def test_a_login_stays_on_this_site_in_the_address_bar_too(screen, account):
+    for target in ("//example.com", "/%09/example.com", "/%5Cexample.com"):
+        screen.log_in(account, to=f"/login?next={target}")
+
+        assert screen.tab.url == screen.address + "/"
+    assert screen.requests_to_others() == []
