@@ -164,6 +164,10 @@ class Site:
         """Start the same app once more: a restart, or a second process."""
         return self.stage.start(self.clock, **config)
 
+    def some(self, cases):
+        """Return the cases that a test tries: here all."""
+        return cases
+
     def newcomer(self):
         """Return the user's account before there is a second factor."""
         return Account("admin", "password")
@@ -195,6 +199,10 @@ class RunningSite:
     def another_worker(self, **config):
         """Refuse: we cannot start this server."""
         pytest.skip("not run with --url: the test starts the app a second time")
+
+    def some(self, cases):
+        """Return the cases that a test tries: few, as a login takes half a minute."""
+        return cases[:5]
 
     def newcomer(self):
         """Refuse: the one user of this server may be enrolled already."""
