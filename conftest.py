@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent
 NUMBERS = pytest.StashKey[list]()
 NAMES = pytest.StashKey[set]()
 RED = "the step before must not do this yet"
+SLOW = ("browser", "races")  # left out when one step is tested, unless -m names them
 
 
 def pytest_addoption(parser):
@@ -47,6 +48,7 @@ def pytest_configure(config):
         "throttling: uses up guesses; runs last against a running server",
         "alone: measures time, so that nothing else may run",
         "browser: drives a real browser",
+        "races: real processes, many at once",
         "ours: beyond the contract; not asked of your own app",
     ):
         config.addinivalue_line("markers", line)
@@ -168,8 +170,16 @@ def is_asked_for(config, item):
         return config.stash[NUMBERS] == list(STEPS) and not config.getoption("--red")
     if number not in STEPS:  # an empty parameter set: no chosen step has this
         return False
+    if are_slow_left_out(config) and any(map(item.get_closest_marker, SLOW)):
+        return False
     names = config.stash[NAMES]
     return not names or (number, item.originalname) in names
+
+
+def are_slow_left_out(config):
+    """Tell whether the tests with a browser or many processes are left out."""
+    is_narrow = config.stash[NUMBERS] != list(STEPS)
+    return is_narrow and not config.option.markexpr and not config.stash[NAMES]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -196,5 +206,8 @@ def explain(item):
 
 def pytest_report_header(config):
     target = config.getoption("--app") or config.getoption("--url") or ""
-    against = f" against {target}" if target else ""
-    return f"tutorial: steps {', '.join(config.stash[NUMBERS])}{against}"
+    lines = [f"tutorial: steps {', '.join(config.stash[NUMBERS])}"]
+    lines[0] += f" against {target}" if target else ""
+    if are_slow_left_out(config):
+        lines.append("left out for one step: tests with -m browser and -m races")
+    return lines

@@ -67,6 +67,12 @@ def visitor(site):
 
 
 @pytest.fixture
+def newcomer(site):
+    """Return an account without a second factor."""
+    return site.newcomer()
+
+
+@pytest.fixture
 def account(site):
     """Return an account with all that the step asks for."""
     return site.account()

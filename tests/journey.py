@@ -31,7 +31,9 @@ class Journey:
     def go(self):
         """Go all the way."""
         page = self.see(self.visitor.open("/login"))
-        self.see(page.fill_in(username="admin", password="a wrong password"))
+        self.see(
+            page.fill_in(username=self.account.username, password="a wrong password")
+        )
         page = self.see(self.visitor.give_password(self.account))
         if self.site.stage.number == "02":
             self.account.phone = Phone(DEMO_SECRET, self.clock)

@@ -3,9 +3,15 @@
 import importlib
 import importlib.util
 import itertools
+import shutil
+import sqlite3
 import sys
+import tempfile
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 
+import flask_migrate
 import pytest
 from jinja2 import BytecodeCache
 from werkzeug.security import generate_password_hash
@@ -23,9 +29,15 @@ DEMO_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # noqa: S105  RFC 6238 appendi
 CONFIG = {
     "TESTING": True,
     "SECRET_KEY": "a key for tests, as long as a real one has to be",
-    # the hash of the dummy user's password, made cheap
+    # hashing made cheap: of the dummy user's password, and from step 04 on of all
+    "PASSWORD_HASH_METHOD": "pbkdf2:sha256:1",
+    "TOTP_KEYS": "a key for the secrets in the database of the tests",
     "DUMMY_PASSWORD_HASH": generate_password_hash("password", "pbkdf2:sha256:1"),
 }
+
+SCRATCH = tempfile.TemporaryDirectory(prefix="two-steps-in-")
+FIRST_WITH_DATABASE = "04"
+LOADED = {}
 
 _numbers = itertools.count()
 
@@ -50,7 +62,16 @@ TEMPLATES = TemplateCache()
 
 
 def load_step(folder):
-    """Import the app of a step afresh, under a name of its own."""
+    """Import the app of a step, under a name of its own; afresh if it has a memory."""
+    if folder.name[:2] < FIRST_WITH_DATABASE:
+        return import_step(folder)
+    if folder not in LOADED:
+        LOADED[folder] = import_step(folder)
+    return LOADED[folder]
+
+
+def import_step(folder):
+    """Import the app of a step afresh."""
     name = f"{folder.name.replace('-', '_')}_{next(_numbers)}"
     package = folder / "app"
     spec = importlib.util.spec_from_file_location(
@@ -84,6 +105,25 @@ def make_app(module, config):
         pytest.fail(f"{module.__file__} has neither create_app(config=None) nor app")
     module.app.config.update(config)
     return module.app
+
+
+@cache
+def empty_database(folder, load):
+    """Return an empty database of an app, made by its own migrations."""
+    file = Path(SCRATCH.name, f"{next(_numbers)}.db")
+    uri = f"sqlite:///{file}"
+    app = make_app(load(folder), CONFIG | {"SQLALCHEMY_DATABASE_URI": uri})
+    with app.app_context():
+        flask_migrate.upgrade()
+        app.extensions["sqlalchemy"].engine.dispose()
+    return file
+
+
+def database_of(stage):
+    """Return a new and empty database for an app."""
+    file = Path(SCRATCH.name, f"{next(_numbers)}.db")
+    shutil.copy(empty_database(stage.folder, stage.load), file)
+    return file
 
 
 class NoPhone:
@@ -131,10 +171,14 @@ class Stage:
         self.load = load_own_app if own else load_step
 
     def start(self, clock, **config):
-        """Start the app afresh: with nothing in its memory."""
-        app = make_app(self.load(self.folder), CONFIG | config)
+        """Start the app afresh, with nothing in its memory or in its database."""
+        config = CONFIG | config
+        if self.number >= FIRST_WITH_DATABASE:
+            uri = f"sqlite:///{database_of(self)}"
+            config = {"SQLALCHEMY_DATABASE_URI": uri} | config
+        app = make_app(self.load(self.folder), config)
         app.jinja_env.bytecode_cache = TEMPLATES
-        return Site(self, app, clock)
+        return Site(self, app, clock, config)
 
 
 class RemoteStage:
@@ -151,10 +195,31 @@ class RemoteStage:
 class Site:
     """A running app."""
 
-    def __init__(self, stage, app, clock):
+    def __init__(self, stage, app, clock, config):
         self.stage = stage
         self.app = app
         self.clock = clock
+        self.config = config
+
+    @property
+    def database(self):
+        """Return the file of the database."""
+        if self.stage.number < FIRST_WITH_DATABASE:
+            raise NotOfferedError("this step has no database")
+        return Path(self.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///"))
+
+    @property
+    def engine(self):
+        """Return the engine with which the app reaches the database."""
+        if "sqlalchemy" not in self.app.extensions:
+            raise NotOfferedError("this step has no database")
+        with self.app.app_context():
+            return self.app.extensions["sqlalchemy"].engine
+
+    def sql(self, statement, *values):
+        """Ask the database itself, or change it; return the rows."""
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            return connection.execute(statement, values).fetchall()
 
     def visitor(self, network="127.0.0.1"):
         """Return a visitor with a new browser."""
@@ -162,15 +227,17 @@ class Site:
 
     def another_worker(self, **config):
         """Start the same app once more: a restart, or a second process."""
-        return self.stage.start(self.clock, **config)
+        return self.stage.start(self.clock, **self.config | config)
 
     def some(self, cases):
         """Return the cases that a test tries: here all."""
         return cases
 
     def newcomer(self):
-        """Return the user's account before there is a second factor."""
-        return Account("admin", "password")
+        """Return a user's account before there is a second factor."""
+        if self.stage.number < FIRST_WITH_DATABASE:
+            return Account("admin", "password")
+        return register(self.visitor())
 
     def account(self):
         """Return an account with all that this step asks for."""
@@ -206,8 +273,10 @@ class RunningSite:
 
     def newcomer(self):
         """Refuse: the one user of this server may be enrolled already."""
-        if self.stage.number >= "03":
+        if self.stage.number == "03":
             pytest.skip("not run with --url: the test needs a user without a phone")
+        if self.stage.number >= FIRST_WITH_DATABASE:
+            return register(self.visitor())
         return Account("admin", "password")
 
     def account(self):
@@ -221,11 +290,36 @@ class RunningSite:
 
     def _first_account(self):
         account = Account("admin", "password")
+        if self.stage.number >= FIRST_WITH_DATABASE:
+            account = register(self.visitor())
         if self.stage.number == "02":
             account.phone = Phone(DEMO_SECRET, self.clock)
         if self.stage.number >= "03":
             enrol(self.visitor(), account, self.clock)
         return account
+
+
+GOOD_PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
+
+
+def fill_in_registration(visitor, **values):
+    """Register with these values, and good ones for the rest; return the page."""
+    name = f"kim{next(_numbers)}"
+    password = values.get("password", GOOD_PASSWORD)
+    usual = {"username": name, "email": f"{name}@example.org"}
+    usual |= {"password": password, "confirm": password}
+    return visitor.open("/register").fill_in(**usual | values)
+
+
+def register(visitor, **values):
+    """Register somebody new; return the account, which has no phone yet."""
+    name = f"kim{next(_numbers)}"
+    account = Account(values.get("username", name), GOOD_PASSWORD)
+    account.password = values.get("password", GOOD_PASSWORD)
+    page = fill_in_registration(visitor, **{"username": account.username} | values)
+    if page.path != "/enrol":
+        raise NotOfferedError(f"nobody can register: {page!r} {page.text}")
+    return account
 
 
 def enrol(visitor, account, clock):

@@ -178,6 +178,14 @@ def password_pages(screen, account):
     screen.give_password(account)
 
 
+def registration_pages(screen):
+    """Stop at the page that makes an account, and refused there."""
+    screen.open("/register")
+    yield "registration"
+    screen.fill_in(username="k", email="kim@example.org", password="short", confirm="x")
+    yield "registration refused"
+
+
 def enrolment_pages(screen, account):
     """Set up the phone, wrongly first, and come back to the code page."""
     yield "enrol"
@@ -224,6 +232,8 @@ def error_pages(screen):
 def pages_of(screen):
     """Go to every page of a step, and stop at each."""
     account = screen.site.newcomer()
+    if screen.site.stage.number >= "04":
+        yield from registration_pages(screen)
     yield from password_pages(screen, account)
     if screen.site.stage.number == "02":
         account = screen.site.account()

@@ -13,6 +13,7 @@ def pages_of(step):
         "01": ["/", "/login"],
         "02": ["/login/code"],
         "03": ["/enrol", "/login/recovery"],
+        "04": ["/register"],
     }
     return [path for n, paths in pages.items() if n <= step.number for path in paths]
 
@@ -44,6 +45,14 @@ def test_a_form_whose_session_is_gone_changes_nothing(site, account):
     )
 
     assert site.visitor().send(*form).status == 400
+
+
+@attack(115)
+def test_markup_in_an_address_stays_text_on_the_error_page(visitor):
+    page = visitor.ask("POST", '/login?next="><script>alert(1)</script>')
+
+    assert page.status == 400
+    assert "<script>alert" not in page.html
 
 
 @attack(115)

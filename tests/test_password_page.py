@@ -60,20 +60,20 @@ def test_the_password_is_enough(visitor, account):
 
 
 @attack(1)
-def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(site):
+def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(site, newcomer):
     stranger = try_password(site, "stranger", "wrong")
-    wrong = try_password(site, "admin", "wrong")
+    wrong = try_password(site, newcomer.username, "wrong")
 
     assert stranger.status == wrong.status == 422
     assert without_what_differs(stranger, "stranger") == without_what_differs(
-        wrong, "admin"
+        wrong, newcomer.username
     )
     assert sorted(stranger.headers.keys()) == sorted(wrong.headers.keys())
 
 
 @attack(1)
-def test_the_right_password_of_somebody_else_does_not_help_a_stranger(site):
-    page = try_password(site, "stranger", "password")
+def test_the_right_password_of_somebody_else_does_not_help_a_stranger(site, newcomer):
+    page = try_password(site, "stranger", newcomer.password)
 
     assert page.status == 422
 
@@ -83,6 +83,7 @@ def test_an_unknown_name_costs_as_many_hashes_as_a_wrong_password(
     step, clock, monkeypatch
 ):
     site = step.start(clock)
+    known = site.newcomer().username
 
     def hashes(username):
         calls = []
@@ -94,7 +95,7 @@ def test_an_unknown_name_costs_as_many_hashes_as_a_wrong_password(
         monkeypatch.undo()
         return len(calls)
 
-    assert hashes("stranger") == hashes("admin") == 1
+    assert hashes("stranger") == hashes(known) == 1
 
 
 def counted(function, calls):
@@ -143,10 +144,11 @@ def test_the_browser_knows_which_field_is_which(visitor):
 
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
-def test_odd_text_in_a_field_is_refused_in_words(visitor, field, clock):
+def test_odd_text_in_a_field_is_refused_in_words(visitor, newcomer, field, clock):
     for text in ODD_TEXTS:
         clock.move(15 * 60)
-        values = {"username": "admin", "password": "password", field: text}
+        values = {"username": newcomer.username, "password": newcomer.password}
+        values[field] = text
         target, data = visitor.open("/login").filled_in(**values)
         data = {
             name: text.encode(errors="surrogatepass") for name, text in data.items()
@@ -160,8 +162,10 @@ def test_odd_text_in_a_field_is_refused_in_words(visitor, field, clock):
 
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
-def test_a_missing_field_is_refused_in_words(visitor, field):
-    target, data = visitor.open("/login").filled_in(username="admin", password="x")
+def test_a_missing_field_is_refused_in_words(visitor, newcomer, field):
+    target, data = visitor.open("/login").filled_in(
+        username=newcomer.username, password=newcomer.password
+    )
     del data[field]
 
     page = visitor.send(target, data)
@@ -170,17 +174,19 @@ def test_a_missing_field_is_refused_in_words(visitor, field):
 
 
 @attack(7)
-def test_of_a_field_that_comes_twice_the_first_one_counts(visitor, account):
-    target, data = visitor.open("/login").filled_in(username="admin", password="wrong")
-    data["username"] = ["admin", "stranger"]
+def test_of_a_field_that_comes_twice_the_first_one_counts(visitor, newcomer):
+    target, data = visitor.open("/login").filled_in(
+        username=newcomer.username, password=newcomer.password
+    )
+    data["username"] = ["stranger", newcomer.username]
 
     assert visitor.send(target, data).status == 422
 
 
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
-def test_a_file_in_the_place_of_text_is_refused(visitor, field):
-    values = {"username": "admin", "password": "password"}
+def test_a_file_in_the_place_of_text_is_refused(visitor, newcomer, field):
+    values = {"username": newcomer.username, "password": newcomer.password}
     target, data = visitor.open("/login").filled_in(**values)
     how = {
         "content_type": "multipart/form-data; boundary=b",

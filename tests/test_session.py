@@ -102,7 +102,7 @@ def test_the_session_changes_at_each_turn_of_the_login(visitor, account):
 
 @attack(29)
 def test_a_form_from_before_the_login_is_too_old_after_it(visitor, account):
-    form = visitor.open("/login").filled_in(username="admin", password="wrong")
+    form = visitor.open("/login").filled_in(username="x", password="wrong")
     visitor.log_in(account)
 
     assert visitor.send(*form).status == 400
@@ -222,3 +222,49 @@ def test_no_session_of_an_earlier_step_makes_the_server_stumble(step, site, cloc
             here = site.visitor().take_cookies_of(visitor)
             for path in pages_of(step):
                 assert here.open(path).status == 200, path
+
+
+@since("04")
+@attack(33)
+def test_a_copied_cookie_is_dead_after_logout(site, account):
+    victim = site.visitor()
+    victim.log_in(account)
+    thief = site.visitor().take_cookies_of(victim)
+    assert thief.is_logged_in()
+    victim.log_out()
+
+    assert not thief.is_logged_in()
+    assert thief.open("/").path.startswith("/login")
+
+
+@since("04")
+@attack(33)
+def test_logging_out_ends_the_sessions_on_all_devices_and_of_nobody_else(site):
+    account, other = site.account(), site.account()
+    phone, laptop, neighbour = site.visitor(), site.visitor(), site.visitor()
+    phone.log_in(account)
+    laptop.log_in(account)
+    neighbour.log_in(other)
+    phone.log_out()
+
+    assert not laptop.is_logged_in()
+    assert neighbour.is_logged_in()
+
+
+@since("04")
+@attack(30)
+def test_a_copy_of_a_pending_login_is_dead_after_logout(site, account):
+    owner = site.visitor()
+    page = owner.give_password(account)
+    thief = site.visitor().take_cookies_of(owner)
+    page.fill_in(code=account.phone.code())
+    owner.log_out()
+
+    assert thief.open("/login/code").path == "/login"
+
+
+@since("04")
+def test_the_page_says_that_logging_out_ends_all_sessions(visitor, account):
+    page = visitor.log_in(account)
+
+    assert "Logging out ends your session on all devices." in page.text

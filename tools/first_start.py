@@ -99,6 +99,9 @@ def by_hand(step, port, folder):
     subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
     install = [python, "-m", "pip", "install", "-q", "-r", "requirements.txt"]
     subprocess.run(install, cwd=copy, env=environment, check=True)
+    if (copy / "migrations").is_dir():
+        upgrade = [python.with_name("flask"), "db", "upgrade"]
+        subprocess.run(upgrade, cwd=copy, env=environment, check=True)
     command = [python.with_name("flask"), "run", "--port", str(port)]
     url = f"http://127.0.0.1:{port}/login"
     seconds = start(command, copy, lambda output: url)

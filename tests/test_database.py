@@ -1,0 +1,308 @@
+"""The database: what a thief reads in it, and what happens when it fails."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from tests.journey import Journey
+from tests.marks import attack
+from tests.marks import gap
+from tests.marks import never_red
+from tests.marks import since
+from tests.marks import until
+from tests.phone import scan
+from tests.stage import register
+from tests.test_recovery import ask_for_a_code
+from tests.test_recovery import recover
+
+OF_THE_REQUEST = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM) (?!attempts)")
+
+
+def bytes_of(site):
+    """Return all that the files of a database hold."""
+    files = site.database.parent.glob(f"{site.database.name}*")
+    return b"".join(file.read_bytes() for file in files)
+
+
+@since("04")
+@attack(81, 55)
+@never_red("step 03 has no database that could be stolen")
+def test_a_stolen_database_holds_nothing_that_opens_the_door(site, clock):
+    journey = Journey(site, clock).go()
+    stolen = bytes_of(site)
+
+    assert journey.account.username.encode() in stolen
+    secrets = journey.secrets - {"000 000", "000000"}
+    for secret in secrets:
+        assert secret.encode() not in stolen, secret
+        assert secret.replace("-", "").encode() not in stolen, secret
+
+
+@since("04")
+@attack(81)
+def test_equal_passwords_have_hashes_that_differ(site):
+    site.newcomer()
+    site.newcomer()
+    hashes = {row[0] for row in site.sql("SELECT password_hash FROM users")}
+
+    assert len(hashes) == 2
+
+
+@since("04")
+@attack(81)
+def test_passwords_are_hashed_as_owasp_asks(step, clock):
+    method = "scrypt:32768:8:3"
+    app = step.load(step.folder).create_app(
+        {"SECRET_KEY": "x" * 32, "TOTP_KEYS": "y" * 32}
+    )
+
+    assert app.config.get("PASSWORD_HASH_METHOD") == method
+
+
+@since("04")
+@attack(81)
+def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
+    site = step.start(clock, TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    victim, thief = site.account(), site.account()
+    thief_row, victim_row = (
+        site.sql("SELECT id FROM users WHERE username = ?", account.username)[0][0]
+        for account in (thief, victim)
+    )
+    site.sql(
+        "UPDATE second_factors SET secret = "
+        "(SELECT secret FROM second_factors WHERE user_id = ?) WHERE user_id = ?",
+        thief_row,
+        victim_row,
+    )
+
+    visitor = site.visitor()
+    page = visitor.give_password(victim)
+    assert page.status == 500
+    assert not visitor.is_logged_in()
+
+
+@since("04")
+@attack(70, 18)
+def test_everything_outlives_a_restart(site, account):
+    code = account.phone.code()
+    site.visitor().give_password(account).fill_in(code=code)
+    for _ in range(5):
+        site.visitor().open("/login").fill_in(
+            username=account.username, password="wrong"
+        )
+    restarted = site.another_worker()
+
+    assert restarted.visitor().give_password(account).status == 429
+    elsewhere = restarted.visitor(network="192.0.2.5")
+    page = elsewhere.give_password(account)
+    assert page.fill_in(code=code).status == 422
+    assert page.fill_in(code=account.phone.code()).path == "/"
+
+
+@since("04")
+@attack(5)
+def test_a_session_of_a_user_who_is_gone_is_no_login(site, account):
+    visitor = site.visitor()
+    visitor.log_in(account)
+    for table in ("recovery_codes", "second_factors", "users"):
+        site.sql(f"DELETE FROM {table}")
+
+    assert not visitor.is_logged_in()
+    assert visitor.open("/").path.startswith("/login")
+
+
+@since("04")
+@attack(130)
+def test_a_session_whose_second_factor_was_removed_is_no_login(site, account):
+    visitor = site.visitor()
+    visitor.log_in(account)
+    site.sql("DELETE FROM second_factors")
+
+    assert not visitor.is_logged_in()
+    assert visitor.give_password(account).path == "/enrol"
+
+
+@since("04")
+@attack(50)
+def test_a_secret_waits_no_longer_once_it_is_confirmed(site, clock):
+    visitor = site.visitor()
+    register(visitor)
+    assert site.sql("SELECT count(*) FROM waiting_secrets") == [(1,)]
+    visitor.fill_in(code=scan(visitor.page, clock).code())
+
+    assert visitor.is_logged_in()
+    assert site.sql("SELECT count(*) FROM waiting_secrets") == [(0,)]
+
+
+@pytest.fixture
+def failing(step, clock):
+    """Return a site whose next commits fail, but for those of the throttle."""
+    site = step.start(clock, TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    site.fails = False
+
+    def note(connection, cursor, statement, *rest):
+        if OF_THE_REQUEST.match(statement):
+            connection.info["changed"] = True
+
+    def fail(connection):
+        changed = connection.info.pop("changed", False)
+        if site.fails and changed:
+            raise OperationalError("COMMIT", {}, Exception("disk full"))
+
+    event.listen(site.engine, "before_cursor_execute", note)
+    event.listen(site.engine, "commit", fail)
+    return site
+
+
+@since("04")
+@attack(118)
+def test_a_code_whose_commit_fails_lets_nobody_in_and_stays_good(failing):
+    account = failing.account()
+    visitor = failing.visitor()
+    page = visitor.give_password(account)
+    cookies = dict(visitor.browser.cookies)
+    code = account.phone.code()
+    failing.fails = True
+
+    answer = page.fill_in(code=code)
+
+    assert answer.status == 500
+    assert "Something went wrong on our side" in answer.text
+    assert not visitor.is_logged_in()
+    assert {n: c.value for n, c in visitor.browser.cookies.items()} == {
+        n: c.value for n, c in cookies.items()
+    }
+    failing.fails = False
+    assert page.fill_in(code=code).path == "/"
+
+
+@since("04")
+@attack(118)
+def test_a_recovery_code_whose_commit_fails_stays_good(failing):
+    account = failing.account()
+    visitor = failing.visitor()
+    page = ask_for_a_code(visitor, account)
+    failing.fails = True
+    code = account.recovery_codes[0]
+
+    assert page.fill_in(recovery_code=code).status == 500
+    assert not visitor.is_logged_in()
+    failing.fails = False
+    assert page.fill_in(recovery_code=code).path == "/"
+    assert recover(failing, account, code).status == 422
+
+
+@since("04")
+@attack(118)
+def test_an_enrolment_whose_commit_fails_can_be_repeated(failing, clock):
+    account, visitor = failing.newcomer(), failing.visitor()
+    page = visitor.give_password(account)
+    account.phone = scan(page, clock)
+    code = account.phone.code()
+    failing.fails = True
+
+    assert page.fill_in(code=code).status == 500
+    assert not visitor.is_logged_in()
+    assert failing.sql("SELECT count(*) FROM second_factors") == [(0,)]
+    assert failing.sql("SELECT count(*) FROM recovery_codes") == [(0,)]
+    failing.fails = False
+    assert page.fill_in(code=code).status == 200
+    failing.visitor().log_in(account)
+
+
+@since("04")
+@attack(118)
+def test_a_registration_whose_commit_fails_leaves_nothing_behind(failing):
+    failing.fails = True
+    with pytest.raises(AssertionError):
+        failing.newcomer()
+    failing.fails = False
+
+    assert failing.sql("SELECT count(*) FROM users") == [(0,)]
+
+
+@since("04")
+@attack(137)
+def test_a_database_that_is_gone_is_owned_on_a_page_of_our_look(step, clock, tmp_path):
+    good = step.start(clock)
+    visitor = good.visitor()
+    visitor.log_in(good.account())
+    gone = step.start(
+        clock,
+        TESTING=False,
+        PROPAGATE_EXCEPTIONS=False,
+        SQLALCHEMY_DATABASE_URI=f"sqlite:///{tmp_path}/nowhere/door.db",
+    )
+
+    page = gone.visitor().take_cookies_of(visitor).ask("GET", "/")
+
+    assert page.status == 500
+    assert "Something went wrong on our side" in page.text
+    assert "Traceback" not in page.html
+    assert "OperationalError" not in page.html
+    assert "Set-Cookie" not in page.headers
+
+
+@since("04")
+def test_two_that_migrate_at_once_do_it_once(step, tmp_path):
+    environment = {
+        "SECRET_KEY": "k" * 32,
+        "TOTP_KEYS": "t" * 32,
+        "DATABASE_URL": f"sqlite:///{tmp_path}/door.db",
+    }
+    command = [sys.executable, "-m", "flask", "db", "upgrade"]
+    both = [
+        subprocess.Popen(
+            command,
+            cwd=step.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    output = [process.communicate(timeout=60)[0] for process in both]
+
+    assert [process.returncode for process in both] == [0, 0], output
+
+
+@gap
+@attack(9)
+@since("04")
+@until("05")
+def test_a_hash_with_old_parameters_stays_as_it_is(site, account):
+    before = site.sql("SELECT password_hash FROM users")
+    newer = site.another_worker(PASSWORD_HASH_METHOD="pbkdf2:sha256:2")
+    newer.visitor().log_in(account)
+
+    assert site.sql("SELECT password_hash FROM users") == before
+
+
+@gap
+@attack(37)
+@since("04")
+@until("05")
+def test_a_session_that_nobody_uses_lives_for_days(site, account, clock):
+    visitor = site.visitor()
+    visitor.log_in(account)
+    clock.move(3 * 24 * 60 * 60)
+
+    assert visitor.is_logged_in()
+
+
+@gap
+@attack(100)
+@since("04")
+@until("05")
+def test_an_old_key_stays_in_use_when_a_new_one_comes_first(site, account):
+    before = site.sql("SELECT secret FROM second_factors")
+    old = site.config["TOTP_KEYS"]
+    rotated = site.another_worker(TOTP_KEYS=f"a key that came first,{old}")
+    rotated.visitor().log_in(account)
+
+    assert site.sql("SELECT secret FROM second_factors") == before
