@@ -1,0 +1,33 @@
+"""What Gunicorn serves in the races: a step's app, as the environment describes it.
+
+`RACE_STEP` is the step's directory, or that of a copy; `RACE_CONFIG` is what
+`create_app` takes, as JSON.
+"""
+
+import json
+import os
+import sys
+from importlib import import_module
+
+from qrcode import QRCode
+
+# Nobody scans these: draw them without looking for the prettiest mask.
+QRCode.best_mask_pattern = lambda code: 0
+
+sys.path.insert(0, os.environ["RACE_STEP"])
+
+door = import_module("app").create_app(json.loads(os.environ["RACE_CONFIG"]))
+
+
+def app(environ, start_response):
+    """Answer as the step does, and say which process it was."""
+
+    def start(status, headers, *failure):
+        return start_response(
+            status, [*headers, ("X-Worker", str(os.getpid()))], *failure
+        )
+
+    return door(environ, start)
+
+
+print("ready", file=sys.stderr, flush=True)

@@ -1,0 +1,277 @@
+"""Real servers: Gunicorn with several processes, and visitors who come all at once."""
+
+import importlib.util
+import itertools
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from contextlib import suppress
+from http.client import HTTPConnection
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import pytest
+from requests.adapters import HTTPAdapter
+
+from tests.browser import NetworkBrowser
+from tests.clock import RealClock
+from tests.phone import Phone
+from tests.real_browser import missing
+from tests.stage import CONFIG
+from tests.stage import ROOT
+from tests.stage import Account
+from tests.stage import database_of
+from tests.stage import make_app
+from tests.visitor import Page
+from tests.visitor import Visitor
+
+PATIENCE = 30  # seconds
+PASSWORD = "four lamps under one umbrella"
+
+_numbers = itertools.count(1)
+
+
+def need_gunicorn(config):
+    """Skip where several processes of a step cannot be served."""
+    for option in ("--url", "--app"):
+        if config.getoption(option):
+            pytest.skip(f"not run with {option}: the test starts the app itself")
+    if sys.platform == "win32":
+        pytest.skip("not run on Windows: Gunicorn does not exist there")
+    if sys.platform != "linux":
+        pytest.skip("not run here: only Linux has all of 127.0.0.0/8 from the start")
+    if importlib.util.find_spec("gunicorn") is None:
+        missing("gunicorn (pip install gunicorn)")
+
+
+def new_network():
+    """Return an address of this machine that nobody has guessed from yet."""
+    number = next(_numbers)
+    return f"127.{1 + number // 62_500}.{number // 250 % 250}.{2 + number % 250}"
+
+
+class Server:
+    """Gunicorn in front of a step, or of a changed copy of it, with its database."""
+
+    def __init__(self, stage, folder=None, workers=4):
+        self.folder = folder or stage.folder
+        self.workers = workers
+        self.database = database_of(stage)
+        self.log_file = self.database.with_suffix(".log")
+        self.config = CONFIG | {
+            "TESTING": False,
+            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{self.database}",
+        }
+        self.door = stage.load(stage.folder)  # the step's own functions
+        self.app = make_app(self.door, self.config)
+        # It listens before Gunicorn does: no other program gets the port.
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *failure):
+        try:
+            self.stop()
+        finally:
+            self.socket.close()
+            with self.app.app_context():
+                self.door.db.db.engine.dispose()
+
+    def start(self):
+        """Start the processes, and wait until the last one is ready."""
+        listener = self.socket.fileno()
+        options = ["--bind", f"fd://{listener}", "--workers", str(self.workers)]
+        options += ["--worker-class", "gthread", "--threads", "8"]
+        environment = {
+            "PYTHONPATH": str(ROOT),
+            "RACE_STEP": str(self.folder),
+            "RACE_CONFIG": json.dumps(self.config),
+        }
+        with self.log_file.open("a") as log:
+            ready_before = self.log.count("ready\n")
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn", "tests.race_app:app", *options]
+                + ["--no-control-socket"],
+                cwd=self.database.parent,  # no gunicorn.conf.py lies here
+                env=os.environ | environment,
+                pass_fds=[listener],
+                start_new_session=True,  # a group of its own, which can be killed
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_ready(ready_before + self.workers)
+
+    def _wait_until_ready(self, processes):
+        end = time.monotonic() + PATIENCE
+        while self.log.count("ready\n") < processes:
+            if self.process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                raise RuntimeError(f"Gunicorn does not start:\n{self.log}")
+            time.sleep(0.02)
+
+    def stop(self):
+        """End the processes: by asking, and where that does not help, for sure."""
+        self.process.send_signal(signal.SIGINT)  # after the running requests
+        try:
+            self.process.wait(timeout=10)
+        finally:
+            self.kill()
+
+    def kill(self):
+        """Kill all processes of the server, as a power cut does."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(timeout=10)
+
+    @property
+    def url(self):
+        """Return the address of the server."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log(self):
+        """Return what the processes wrote to their log."""
+        return self.log_file.read_text()
+
+    def complaints(self):
+        """Return the lines of the log that no visitor should be able to cause."""
+        words = (
+            "Traceback",
+            "Error",
+            "[ERROR]",
+            "locked",
+            "CRITICAL",
+            "WORKER TIMEOUT",
+        )
+        return [line for line in self.log.splitlines() if any(w in line for w in words)]
+
+    def ask_database(self, question, *values):
+        """Return the rows that the database answers, read from outside the app."""
+        uri = f"file:{self.database}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
+            return connection.execute(question, values).fetchall()
+
+    def visitor(self, network=None):
+        """Return a visitor with a new browser, from a network of their own."""
+        return Visitor(NetworkedBrowser(self.url, network or new_network()))
+
+    def newcomer(self):
+        """Return the account of a new user who has no phone yet."""
+        return self._new_account(has_phone=False)
+
+    def account(self):
+        """Return the account of a new user with phone and recovery codes."""
+        return self._new_account(has_phone=True)
+
+    def _new_account(self, has_phone):
+        # Not by /register: there a network makes twenty users and then has to wait.
+        account = Account(f"kim{next(_numbers)}", PASSWORD)
+        address = f"{account.username}@example.org"
+        with self.app.app_context():
+            user = self.door.users.create(account.username, address, PASSWORD)
+            if has_phone:
+                account.phone = Phone(self.door.totp.new_secret(), RealClock())
+                self.door.second_factor.activate(user, account.phone.secret, 0)
+                account.recovery_codes = self.door.recovery.renew_codes(user)
+            self.door.db.db.session.commit()
+        return account
+
+
+class NetworkedBrowser(NetworkBrowser):
+    """Talks to a running server, from a network of our choice on this machine."""
+
+    def __init__(self, url, network):
+        super().__init__(url)
+        self.network = network
+        self.session.mount("http://", FromNetwork(network))
+
+
+class FromNetwork(HTTPAdapter):
+    """Makes connections that come from a certain address."""
+
+    def __init__(self, network):
+        self.network = network
+        super().__init__()
+
+    def init_poolmanager(self, *sizes, **how):
+        """Bind each connection to the address."""
+        super().init_poolmanager(*sizes, source_address=(self.network, 0), **how)
+
+
+class Shot(NamedTuple):
+    """A filled-in form that was not sent yet."""
+
+    network: str
+    target: str
+    body: str
+    cookies: str
+
+    @classmethod
+    def of(cls, page, **values):
+        """Fill in the form of a page that is open, without sending it."""
+        target, data = page.filled_in(**values)
+        browser = page.visitor.browser
+        cookies = "; ".join(f"{c.name}={c.value}" for c in browser.cookies.values())
+        return cls(browser.network, target, urlencode(data), cookies)
+
+
+def fire(server, shots):
+    """Send forms in the same moment, each on a connection that is open already."""
+    barrier = threading.Barrier(len(shots), timeout=PATIENCE)
+    with ThreadPoolExecutor(len(shots)) as threads:
+        pages = list(threads.map(lambda shot: send(server, shot, barrier), shots))
+    assert all(page.status < 500 for page in pages), f"{pages}\n{server.log}"
+    return pages
+
+
+def send(server, shot, barrier):
+    """Send one form together with the others; return the page that answers."""
+    source = (shot.network, 0)
+    connection = HTTPConnection("127.0.0.1", server.port, PATIENCE, source)
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Cookie": shot.cookies,
+    }
+    with closing(connection):
+        try:
+            connection.connect()
+        except OSError:
+            barrier.abort()  # or the others wait for this one
+            raise
+        barrier.wait()
+        connection.request("POST", shot.target, shot.body, headers)
+        reply = connection.getresponse()
+        return Page(None, shot.target, reply.status, reply.headers, reply.read())
+
+
+def is_logged_in_by(server, page):
+    """Tell whether the cookie that came with an answer opens the protected page."""
+    visitor = server.visitor()
+    for morsel in SimpleCookie(page.headers.get("Set-Cookie", "")).values():
+        visitor.browser.session.cookies.set(morsel.key, morsel.value)
+    return visitor.is_logged_in()
+
+
+def changed_copy(folder, target, file, old, new):
+    """Copy a step with one passage replaced, which has to be there."""
+    hidden = shutil.ignore_patterns("instance", "__pycache__")
+    shutil.copytree(folder, target, ignore=hidden)
+    path = Path(target, file)
+    text = path.read_text()
+    assert text.count(old) == 1, f"{file} does not have this once:\n{old}"
+    path.write_text(text.replace(old, new))
+    return target

@@ -1,0 +1,190 @@
+"""The server dies in the middle of everything, again and again, and nobody is lost."""
+
+import os
+import random
+import shutil
+import sqlite3
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from contextlib import contextmanager
+
+import pytest
+import requests
+
+from tests.clock import RealClock
+from tests.marks import attack
+from tests.marks import never_red
+from tests.marks import since
+from tests.phone import scan
+from tests.servers import PASSWORD
+from tests.servers import Server
+from tests.servers import need_gunicorn
+from tests.stage import Account
+from tutorial import TIME_STEP
+
+KILLS = 12
+CLIENTS = 4
+IN_MEMORY = "the step before forgets its phones at every restart, and says so"
+
+pytestmark = [pytest.mark.races, never_red(IN_MEMORY)]
+
+
+def current_time_step():
+    """Return the time step of this moment."""
+    return int(time.time()) // TIME_STEP
+
+
+class Journey:
+    """Somebody who registers, enrols and logs in, as far as the server lets them."""
+
+    def __init__(self, server, name):
+        self.server = server
+        self.account = Account(name, PASSWORD)
+        self.account.recovery_codes = []
+        self.doing = "registration"
+        self.failure = None
+
+    def go(self):
+        """Take the whole way; give up when the server dies."""
+        try:
+            self.enrol(self.register())
+            self.log_in()
+        except requests.RequestException:
+            return
+        except Exception as failure:  # noqa: BLE001  a thread would swallow it
+            self.failure = failure
+        self.doing = "nothing"
+
+    def register(self):
+        """Make the account; return the page that enrols a phone."""
+        name = self.account.username
+        page = self.server.visitor().open("/register")
+        values = {"username": name, "email": f"{name}@example.org"}
+        page = page.fill_in(**values, password=PASSWORD, confirm=PASSWORD)
+        assert page.path == "/enrol", page.text
+        return page
+
+    def enrol(self, page):
+        """Set up the phone; it is known even if the answer gets lost."""
+        self.doing = "enrolment"
+        self.account.phone = scan(page, RealClock())
+        sent_in = None
+        while page.find_all("#secret") and sent_in != current_time_step():
+            sent_in = current_time_step()  # if it ends on the way, send another code
+            page = page.fill_in(code=self.account.phone.code_from(-1))
+        codes = [code.text(strip=True) for code in page.find_all(".recovery-code")]
+        assert len(codes) == 10, page.text
+        self.account.recovery_codes = codes
+
+    def log_in(self):
+        """Log in with the next code, and remember its time step."""
+        self.doing = "login"
+        page = self.server.visitor().give_password(self.account)
+        time_step = current_time_step()
+        page = page.fill_in(code=self.account.phone.code_from(0))
+        assert page.path == "/", page.text
+        self.account.phone.last_time_step = time_step
+
+
+class Crowd:
+    """Clients who start one journey after the other, until they are called home."""
+
+    def __init__(self, server):
+        self.server = server
+        self.journeys = []
+        self.is_over = threading.Event()
+        self.threads = [
+            threading.Thread(target=self._travel, args=[client])
+            for client in range(CLIENTS)
+        ]
+
+    def _travel(self, client):
+        number = 0
+        while not self.is_over.is_set():
+            number += 1
+            journey = Journey(self.server, f"kim{client}-{number}")
+            self.journeys.append(journey)
+            journey.go()
+
+    @contextmanager
+    def travelling(self):
+        """Let them travel; in the end wait for all of them."""
+        for thread in self.threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self.is_over.set()
+            for thread in self.threads:
+                thread.join()
+
+
+def assert_database_is_sound(server, folder):
+    """Check a copy of what the kill left: a look at the original would repair it."""
+    name = server.database.name
+    for file in server.database.parent.glob(f"{name}*"):
+        if not file.name.endswith("-shm"):  # the memory that the dead processes shared
+            shutil.copy(file, folder)
+    with closing(sqlite3.connect(folder / name)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    for file in folder.glob(f"{name}*"):
+        file.unlink()
+
+
+def what_is_kept(server, account):
+    """Return whether the user is there, the last time step, and the recovery codes."""
+    name = [account.username]
+    user = server.ask_database("SELECT id FROM users WHERE username = ?", *name)
+    if not user:
+        return False, None, set()
+    question = "SELECT last_time_step FROM second_factors WHERE user_id = ?"
+    factor = server.ask_database(question, *user[0])
+    question = "SELECT hash FROM recovery_codes WHERE user_id = ?"
+    codes = {row[0] for row in server.ask_database(question, *user[0])}
+    return True, factor[0][0] if factor else None, codes
+
+
+def assert_nobody_is_locked_out(server, journey):
+    """Go on where the journey ended: whatever was answered holds."""
+    account = journey.account
+    is_user, last_time_step, codes = what_is_kept(server, account)
+    hashes = {server.door.recovery.hash_code(code) for code in account.recovery_codes}
+    assert hashes <= codes
+    assert len(codes) == (0 if last_time_step is None else 10)
+    if last_time_step is not None:
+        assert last_time_step >= account.phone.last_time_step
+        page = server.visitor().give_password(account)
+        assert page.fill_in(code=account.phone.code_from(1)).path == "/"
+        return
+    assert not hashes
+    anew = Journey(server, account.username)
+    page = server.visitor().give_password(account) if is_user else anew.register()
+    anew.enrol(page)
+
+
+@since("04")
+@attack(18)
+def test_whenever_the_server_is_killed_everybody_can_go_on(request, step, tmp_path):
+    need_gunicorn(request.config)
+    seed = os.environ.get("KILL_SEED") or str(random.randrange(10**6))
+    print(f"KILL_SEED={seed}")
+    moments, stopped = random.Random(seed), Counter()
+
+    with Server(step, workers=2) as server:
+        crowd = Crowd(server)
+        with crowd.travelling():
+            for _ in range(KILLS):
+                time.sleep(moments.uniform(0.1, 0.6))
+                server.kill()
+                assert_database_is_sound(server, tmp_path)
+                server.start()
+        stopped.update(journey.doing for journey in crowd.journeys)
+        print(f"killed during: {dict(stopped)}")
+        assert not [j.failure for j in crowd.journeys if j.failure], server.log
+        for journey in crowd.journeys:
+            assert_nobody_is_locked_out(server, journey)
+        assert not server.complaints(), server.log
+        assert stopped.total() > stopped["nothing"], "no kill hit anything"
