@@ -45,7 +45,8 @@ def pytest_configure(config):
         "attack(*numbers): the attacks that the test carries out",
         "gap: the attack works, and a later step closes it",
         "never_red(reason): why the test passes on the step before as well",
-        "throttling: uses up guesses; runs last against a running server",
+        "throttling: uses up guesses; not run against a running server",
+        "last: throttling, but run against a running server, after all others",
         "alone: measures time, so that nothing else may run",
         "browser: drives a real browser",
         "races: real processes, many at once",
@@ -152,8 +153,18 @@ def pytest_collection_modifyitems(config, items):
         (kept if is_asked_for(config, item) else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
     if config.getoption("--url"):
-        kept.sort(key=lambda item: bool(item.get_closest_marker("throttling")))
+        kept.sort(key=lambda item: bool(item.get_closest_marker("last")))
+        leave_out_throttling(kept)
     items[:] = kept
+
+
+def leave_out_throttling(items):
+    """Skip what would lock the account of a running server for the tests after it."""
+    reason = "not run with --url: it locks the account for a quarter of an hour"
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        if "throttling" in marks and "last" not in marks:
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def is_asked_for(config, item):

@@ -12,6 +12,7 @@ from tests.stage import STEPS
 from tests.stage import RemoteStage
 from tests.stage import RunningSite
 from tests.stage import Stage
+from tests.stage import close_databases
 
 NOON = 1_780_000_020  # the beginning of a time step
 
@@ -22,6 +23,13 @@ def quick_qr_codes():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(QRCode, "best_mask_pattern", lambda code: 0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def closed_databases():
+    """Leave no connection open."""
+    yield
+    close_databases()
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@
 `gap`           the attack works, and we know it: a later step closes it
 `never_red(...)`  why the test passes on the step before as well
 `ours`          beyond the contract: wording, look and files of our own steps
-`throttling`    uses up guesses that others need: runs last against a running server
+`throttling`    uses up the guesses of an account: not run against a running server
+`last`          but this one is, after all others
 """
 
 import pytest
@@ -17,6 +18,7 @@ attack = pytest.mark.attack
 gap = pytest.mark.gap
 never_red = pytest.mark.never_red
 throttling = pytest.mark.throttling
+last = pytest.mark.last
 
 
 def value(item, name, default=None):

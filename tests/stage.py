@@ -38,6 +38,7 @@ CONFIG = {
 SCRATCH = tempfile.TemporaryDirectory(prefix="two-steps-in-")
 FIRST_WITH_DATABASE = "04"
 LOADED = {}
+STARTED = []
 
 _numbers = itertools.count()
 
@@ -126,6 +127,15 @@ def database_of(stage):
     return file
 
 
+def close_databases():
+    """Close the connections that the apps of a test have kept open."""
+    while STARTED:
+        app = STARTED.pop()
+        if "sqlalchemy" in app.extensions:
+            with app.app_context():
+                app.extensions["sqlalchemy"].engine.dispose()
+
+
 class NoPhone:
     """The phone of an account on a step that has no phones."""
 
@@ -134,16 +144,6 @@ class NoPhone:
 
     def __bool__(self):
         return False
-
-
-class NoRecoveryCodes(list):
-    """The recovery codes of an account on a step that has none."""
-
-    def __getitem__(self, index):
-        raise NotOfferedError("this step has no recovery codes")
-
-    def __iter__(self):
-        return self[0]
 
 
 NO_PHONE = NoPhone()
@@ -156,10 +156,16 @@ class Account:
         self.username = username
         self.password = password
         self.phone = NO_PHONE
-        self.recovery_codes = NoRecoveryCodes()
+        self.recovery_codes = []
 
     def __repr__(self):
         return f"<account {self.username}>"
+
+    def recovery_code(self):
+        """Return a recovery code that was not handed out yet."""
+        if not self.recovery_codes:
+            raise NotOfferedError("there is no recovery code")
+        return self.recovery_codes.pop(0)
 
 
 class Stage:
@@ -178,6 +184,7 @@ class Stage:
             config = {"SQLALCHEMY_DATABASE_URI": uri} | config
         app = make_app(self.load(self.folder), config)
         app.jinja_env.bytecode_cache = TEMPLATES
+        STARTED.append(app)
         return Site(self, app, clock, config)
 
 
@@ -233,6 +240,10 @@ class Site:
         """Return the cases that a test tries: here all."""
         return cases
 
+    def neighbour(self, number):
+        """Start another step of ours, with the same keys."""
+        return Stage(number, STEPS[number]).start(self.clock)
+
     def newcomer(self):
         """Return a user's account before there is a second factor."""
         if self.stage.number < FIRST_WITH_DATABASE:
@@ -266,6 +277,14 @@ class RunningSite:
     def another_worker(self, **config):
         """Refuse: we cannot start this server."""
         pytest.skip("not run with --url: the test starts the app a second time")
+
+    def neighbour(self, number):
+        """Refuse: we do not know the key of this server."""
+        pytest.skip("not run with --url: the test starts another step")
+
+    def sql(self, statement, *values):
+        """Refuse: we do not see the database of this server."""
+        pytest.skip("not run with --url: the test asks the database")
 
     def some(self, cases):
         """Return the cases that a test tries: few, as a login takes half a minute."""

@@ -121,7 +121,7 @@ def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_phone(screen):
     screen.log_out()
 
     screen.give_password(account).follow("I cannot use my phone")
-    screen.fill_in(recovery_code=account.recovery_codes[0])
+    screen.fill_in(recovery_code=account.recovery_code())
     assert screen.path == "/"
     assert "Codes left: 9." in screen.text
     assert not screen.complaints()
@@ -198,7 +198,7 @@ def enrolment_pages(screen, account):
     yield "recovery"
     screen.fill_in(recovery_code="not-a-code-of-ours")
     yield "recovery refused"
-    screen.fill_in(recovery_code=account.recovery_codes[0])
+    screen.fill_in(recovery_code=account.recovery_code())
     yield "home, told how many codes are left"
     screen.log_out().give_password(account)
 

@@ -117,7 +117,7 @@ def test_a_recovery_code_leads_to_the_page_that_was_asked_for(
 ):
     visitor.give_password(account, to=f"/login?next={encoded(target)}")
     page = visitor.open(f"/login/recovery?next={encoded(target)}")
-    where, data = page.filled_in(recovery_code=account.recovery_codes[0])
+    where, data = page.filled_in(recovery_code=account.recovery_code())
     answer = visitor.ask("POST", where, data=data)
 
     assert answer.headers.get("Location") == leads_to

@@ -13,7 +13,6 @@ from tests.marks import never_red
 from tests.marks import since
 from tests.marks import until
 from tests.stage import STEPS
-from tests.stage import Stage
 from tests.test_every_page import pages_of
 
 CLEAR = '"cache", "storage"'
@@ -198,8 +197,8 @@ def test_a_copy_of_a_pending_login_outlives_the_logout_of_its_owner(site, accoun
 
 @since("02")
 @attack(29, 130)
-def test_a_session_that_a_password_alone_began_is_no_login(step, site, clock):
-    before = Stage("01", STEPS["01"]).start(clock)
+def test_a_session_that_a_password_alone_began_is_no_login(site):
+    before = site.neighbour("01")
     visitor = before.visitor()
     visitor.log_in(before.account())
     assert visitor.is_logged_in()
@@ -212,9 +211,9 @@ def test_a_session_that_a_password_alone_began_is_no_login(step, site, clock):
 @since("02")
 @attack(7, 130)
 @never_red("before step 02 there is no earlier step")
-def test_no_session_of_an_earlier_step_makes_the_server_stumble(step, site, clock):
+def test_no_session_of_an_earlier_step_makes_the_server_stumble(step, site):
     for number in [n for n in STEPS if n < step.number]:
-        earlier = Stage(number, STEPS[number]).start(clock)
+        earlier = site.neighbour(number)
         pending, complete = earlier.visitor(), earlier.visitor()
         pending.give_password(earlier.newcomer())
         complete.log_in(earlier.account())

@@ -4,10 +4,12 @@ import pytest
 
 from tests.marks import attack
 from tests.marks import gap
+from tests.marks import last
 from tests.marks import never_red
 from tests.marks import since
-from tests.marks import throttling
 from tests.marks import until
+
+pytestmark = pytest.mark.throttling
 
 LIMIT = 5
 WINDOW = 15 * 60
@@ -43,7 +45,7 @@ def test_passwords_may_be_guessed_for_ever(visitor, account):
 
 @since("02")
 @attack(63)
-@throttling
+@last
 @pytest.mark.parametrize("known", [True, False])
 def test_after_five_wrong_passwords_there_is_a_pause(visitor, account, known):
     username = account.username if known else "stranger"
@@ -55,7 +57,6 @@ def test_after_five_wrong_passwords_there_is_a_pause(visitor, account, known):
 
 @since("02")
 @attack(63)
-@throttling
 def test_the_pause_does_not_tell_the_right_password_from_a_wrong_one(site, account):
     visitor = site.visitor()
     for _ in range(LIMIT):
@@ -119,7 +120,7 @@ def test_an_odd_address_is_no_way_around_the_pause(site, account, network):
 
 @since("02")
 @attack(71)
-@throttling
+@last
 def test_after_five_wrong_codes_there_is_a_pause(visitor, account):
     use_up_codes(visitor, account)
 
@@ -144,7 +145,6 @@ def test_a_right_code_in_the_pause_is_answered_like_a_wrong_one_and_not_used_up(
 
 @since("02")
 @attack(68)
-@throttling
 def test_new_pending_logins_bring_no_new_guesses(site, account):
     wrong = account.phone.wrong_code()
     for _ in range(LIMIT):
@@ -201,7 +201,6 @@ def test_the_owner_s_login_gives_no_guess_back_to_another_network(site, account)
 
 @since("02")
 @attack(32)
-@throttling
 def test_an_old_cookie_does_not_rewind_the_count(site, account):
     visitor = site.visitor()
     visitor.give_password(account)
@@ -248,7 +247,6 @@ def test_a_second_worker_brings_five_more_guesses(site, account):
 
 @since("04")
 @attack(65)
-@throttling
 def test_one_password_on_many_names_is_stopped_after_twenty(site):
     for number in range(20):
         assert guess_password(site.visitor(), f"user{number}") == 422
