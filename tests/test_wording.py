@@ -224,6 +224,7 @@ def test_the_page_for_too_many_attempts_says_how_long(visitor, account, clock):
 
 
 @attack(140)
+@pytest.mark.races
 def test_eight_that_start_together_agree_on_one_key_that_only_we_may_read(
     step, tmp_path
 ):
