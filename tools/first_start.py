@@ -80,13 +80,13 @@ def printed_url(output):
 
 
 def with_one_command(folder):
-    """Start the last step by the README's command, cold and warm."""
+    """Start step 03 cold and warm, and then the last step, by the README's command."""
     clone = folder / "clone"
     subprocess.run(["git", "clone", "-q", ROOT, clone], check=True)
-    for kind in ("cold", "warm"):
-        command = [sys.executable, "tutorial.py", "run"]
+    for words, kind in ((["03"], "cold"), (["03"], "warm"), ([], "more to install")):
+        command = [sys.executable, "tutorial.py", "run", *words]
         seconds = start(command, clone, printed_url)
-        print(f"{seconds:5.1f} s  tutorial.py run, {kind}", flush=True)
+        print(f"{seconds:5.1f} s  tutorial.py {' '.join(command[2:])}: {kind}")
 
 
 def by_hand(step, port, folder):
