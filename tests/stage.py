@@ -252,12 +252,7 @@ class Site:
 
     def account(self):
         """Return an account with all that this step asks for."""
-        account = self.newcomer()
-        if self.stage.number == "02":
-            account.phone = Phone(DEMO_SECRET, self.clock)
-        if self.stage.number >= "03":
-            enrol(self.visitor(), account, self.clock)
-        return account
+        return equip(self, self.newcomer())
 
 
 class RunningSite:
@@ -311,11 +306,7 @@ class RunningSite:
         account = Account("admin", "password")
         if self.stage.number >= FIRST_WITH_DATABASE:
             account = register(self.visitor())
-        if self.stage.number == "02":
-            account.phone = Phone(DEMO_SECRET, self.clock)
-        if self.stage.number >= "03":
-            enrol(self.visitor(), account, self.clock)
-        return account
+        return equip(self, account)
 
 
 GOOD_PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
@@ -338,6 +329,15 @@ def register(visitor, **values):
     page = fill_in_registration(visitor, **{"username": account.username} | values)
     if page.path != "/enrol":
         raise NotOfferedError(f"nobody can register: {page!r} {page.text}")
+    return account
+
+
+def equip(site, account):
+    """Give an account the phone that the step asks for."""
+    if site.stage.number == "02":
+        account.phone = Phone(DEMO_SECRET, site.clock)
+    if site.stage.number >= "03":
+        enrol(site.visitor(), account, site.clock)
     return account
 
 
