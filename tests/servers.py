@@ -182,7 +182,8 @@ class Server:
         account = Account(f"kim{next(_numbers)}", PASSWORD)
         address = f"{account.username}@example.org"
         with self.app.app_context():
-            user = self.door.users.create(account.username, address, PASSWORD)
+            password_hash = self.door.passwords.hash_password(PASSWORD)
+            user = self.door.users.create(account.username, address, password_hash)
             if has_phone:
                 account.phone = Phone(self.door.totp.new_secret(), RealClock())
                 self.door.second_factor.activate(user, account.phone.secret, 0)

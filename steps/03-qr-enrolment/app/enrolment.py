@@ -17,6 +17,8 @@ from .forms import CodeForm
 
 _waiting_secrets = {}
 
+REFUSED = f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
+
 bp = Blueprint("enrolment", __name__)
 
 
@@ -65,9 +67,7 @@ def enrol(user):
     secret = waiting_secret()
     time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
-        form.code.errors.append(
-            f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
-        )
+        form.code.errors.append(REFUSED)
         return show_secret(form, user)
     if not second_factor.activate(user, secret, time_step):
         return visitor.go_to("second_factor.code")

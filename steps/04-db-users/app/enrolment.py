@@ -31,6 +31,8 @@ ADD_UNLESS_THERE = text("""
     VALUES (:session_id, :secret, :since) ON CONFLICT (session_id) DO NOTHING
 """)
 
+REFUSED = f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
+
 bp = Blueprint("enrolment", __name__)
 
 
@@ -98,9 +100,7 @@ def enrol(user):
         return visitor.go_to("second_factor.code")
     time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
-        form.code.errors.append(
-            f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
-        )
+        form.code.errors.append(REFUSED)
         return show_secret(form, user)
     if not second_factor.activate(user, secret, time_step):
         return visitor.go_to("second_factor.code")
