@@ -66,7 +66,7 @@ def register():
     form = RegistrationForm()
     if not form.validate_on_submit():
         return render_template("register.html", form=form), form.status
-    throttle.spend_attempt("registration", form.email.data, throttle.network())
+    throttle.spend_attempt("registration", None, throttle.network())
     reason = passwords.weakness(form.password.data, form.username.data, form.email.data)
     if reason:
         form.password.errors.append(reason)
