@@ -50,9 +50,6 @@ def create_app(config=None):
         BASE_URL=os.environ.get("BASE_URL") or "http://127.0.0.1:5000",  # of links
         MAIL_SERVER=os.environ.get("MAIL_SERVER"),  # without one, mails are printed
         MAIL_PORT=int(os.environ.get("MAIL_PORT") or 25),
-        MAIL_USE_TLS=os.environ.get("MAIL_USE_TLS") == "yes",
-        MAIL_USERNAME=os.environ.get("MAIL_USERNAME"),
-        MAIL_PASSWORD=os.environ.get("MAIL_PASSWORD"),
         MAIL_DEFAULT_SENDER=os.environ.get("MAIL_DEFAULT_SENDER") or "door@localhost",
         MAIL_IN_BACKGROUND=True,  # or else `flask send-mail` does it
         PASSWORD_HASH_METHOD="scrypt:32768:8:3",

@@ -8,7 +8,6 @@ from flask import render_template
 from flask import url_for
 from flask_login import current_user
 from flask_login import login_required
-from wtforms import PasswordField
 
 from . import enrolment
 from . import mail
@@ -16,15 +15,10 @@ from . import password_reset
 from . import recovery
 from . import second_factor
 from . import throttle
-from . import totp
 from . import users
 from . import visitor
-from .every_page import Form
 from .forms import CodeForm
-from .forms import LoginForm
-from .forms import any_code
 from .forms import show
-from .registration import RegistrationForm
 
 REFUSED = "Password or code did not work. Check the password, and wait for a new code."
 LOGGED_OUT = "Too many codes were wrong. For safety we have logged you out."
@@ -36,20 +30,11 @@ def init_app(app):
     app.register_blueprint(bp)
 
 
-class ProofForm(Form):
+class ProofForm(password_reset.PasswordForm):
     """Password and code again, before something important changes."""
 
-    current_password = PasswordField("Password", **LoginForm.password.kwargs)
-    code = any_code()
-
-
-class PasswordForm(Form):
-    """A new password, and proof that it is the owner who sets it."""
-
-    current_password = PasswordField("Current password", **LoginForm.password.kwargs)
-    password = PasswordField("New password", **RegistrationForm.password.kwargs)
-    confirm = PasswordField("New password again", **RegistrationForm.confirm.kwargs)
-    code = any_code()
+    password = None
+    confirm = None
 
 
 def proved_owner(form):
@@ -87,7 +72,7 @@ def overview():
 @login_required
 def password():
     """Change the password."""
-    form = PasswordForm()
+    form = password_reset.PasswordForm()
     user = proved_owner(form)
     if user is None or not password_reset.will_do(form, user):
         return show(form, "Change your password", "Change password")
@@ -117,13 +102,10 @@ def confirm_phone(user):
     form = CodeForm()
     if not form.validate_on_submit():
         return enrolment.show_secret(form, user)
-    throttle.spend_attempt("enrolment", user.username)
-    secret = enrolment.waiting_secret()
-    time_step = totp.matching_time_step(secret, form.code.data)
+    time_step = enrolment.first_time_step(form, user)
     if time_step is None:
-        form.code.errors.append(enrolment.REFUSED)
         return enrolment.show_secret(form, user)
-    second_factor.replace(user, secret, time_step)
+    second_factor.replace(user, enrolment.waiting_secret(), time_step)
     enrolment.forget_waiting_secret()
     log_out_others(user, "phone_changed")
     flash("Your new phone is set up. All other devices are logged out.")

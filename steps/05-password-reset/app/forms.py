@@ -57,13 +57,3 @@ def show(form, title, button):
     """Show a form that needs no page of its own."""
     values = {"form": form, "title": title, "button": button}
     return render_template("account_form.html", **values), form.status
-
-
-def any_code():
-    """Return the field for a code from the phone, or a recovery code in its place."""
-    return StringField(
-        "Code",
-        description="Six digits from your phone, or one of your recovery codes.",
-        validators=[InputRequired("Enter a code."), NOT_TOO_LONG],
-        render_kw={"autocomplete": "one-time-code", "value": ""},
-    )

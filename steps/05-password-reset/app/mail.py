@@ -1,6 +1,6 @@
 """The outbox, and the sender who empties it."""
 
-import ssl
+import re
 import time
 from contextlib import suppress
 from datetime import UTC
@@ -11,7 +11,6 @@ from smtplib import SMTPRecipientsRefused
 from threading import Event
 from threading import Thread
 
-import click
 import flask_mail
 from flask import current_app
 from flask import g
@@ -35,19 +34,6 @@ PAUSE = 2 * 60  # seconds until the second try; doubled for each further one
 LONGEST_PAUSE = 60 * 60
 MOST_TRIES = 40  # about a day and a half
 ASKED_FOR = ("address_known", "email_code", "reset")  # by strangers: three an hour
-
-NOTICES = {
-    "password_changed": "Your Door password was changed",
-    "phone_changed": "Your Door account has a new phone",
-    "recovery_code_used": "A recovery code of your Door account was used",
-    "recovery_codes_renewed": "Your Door account has new recovery codes",
-    "password_stolen": "Your Door password is locked after 20 wrong codes: reset it",
-    "address_known": "You have a Door account already",
-}
-ADVICE = (
-    "If this surprises you, open Door yourself and reset your password; "
-    "do not use a link from a mail."
-)
 
 # A letter of the same kind that still waits says it already.
 ADD_UNLESS_THERE = text("""
@@ -87,7 +73,7 @@ def post(kind, about):
 
 
 def writes(kind):
-    """Make a function the writer of a kind of mail: address, subject, paragraphs."""
+    """Make a function the writer of a kind: it returns address and values, or None."""
     return lambda write: writers.setdefault(kind, write)
 
 
@@ -138,9 +124,8 @@ def send(letter):
         db.session.rollback()
         is_over = is_for_good(error) or letter.tries + 1 == MOST_TRIES
         if is_over or letter.tries == 0:
-            fate = "is given up" if is_over else "will be tried again"
             name = type(error).__name__  # its text may hold the address
-            current_app.logger.warning("A mail (%s) %s: %s", letter.kind, fate, name)
+            current_app.logger.warning("Mail not sent: %s, %s", letter.kind, name)
         if not is_over:
             return
     ours = {"kind": letter.kind, "about": letter.about, "tries": letter.tries + 1}
@@ -162,18 +147,19 @@ def write(letter):
     is_first_try = letter.kind in ASKED_FOR and letter.tries == 0
     if is_first_try and throttle.is_too_much_mail(letter.kind, letter.about):
         return None
-    written = writers.get(letter.kind, write_notice)(letter)
-    if written is None:
+    found = writers.get(letter.kind, write_notice)(letter)
+    if found is None:
         return None
-    address, subject, paragraphs = written
+    address, values = found
+    text = render_template("mail.txt", kind=letter.kind, **values)
+    subject, *paragraphs = re.split(r"\n\n+", text.strip())
     html = render_template("mail.html", subject=subject, paragraphs=paragraphs)
     return flask_mail.Message(subject, [address], "\n\n".join(paragraphs), html)
 
 
 def write_notice(letter):
-    """Tell somebody what happened to the account, and when."""
-    when, what = datetime.fromtimestamp(letter.posted, UTC), NOTICES[letter.kind]
-    return letter.about, what, [f"{when:%d %B %Y, %H:%M} UTC: {what}.", ADVICE]
+    """Tell somebody that something happened to the account, and when."""
+    return letter.about, {"when": datetime.fromtimestamp(letter.posted, UTC)}
 
 
 def deliver(message):
@@ -181,22 +167,17 @@ def deliver(message):
     if current_app.config["MAIL_SERVER"]:
         with Connection(current_app.extensions["mail"]) as connection:
             connection.send(message)
-        return
-    to, subject, body = message.recipients[0], message.subject, message.body
-    click.echo(f"\nTo: {to}\nSubject: {subject}\n\n{body}\n")
+    else:
+        to, subject, body = message.recipients[0], message.subject, message.body
+        print(f"\nTo: {to}\nSubject: {subject}\n\n{body}\n", flush=True)
 
 
 class Connection(flask_mail.Connection):
-    """A connection that does not wait for ever, and makes sure whom it talks to."""
+    """A connection to the mail server that does not wait for ever."""
 
     def configure_host(self):
-        """Connect, encrypt and log in, as the configuration says."""
-        host = SMTP(self.mail.server, self.mail.port, timeout=PATIENCE)
-        if self.mail.use_tls:
-            host.starttls(context=ssl.create_default_context())
-        if self.mail.username:
-            host.login(self.mail.username, self.mail.password)
-        return host
+        """Connect to the mail server."""
+        return SMTP(self.mail.server, self.mail.port, timeout=PATIENCE)
 
     def __exit__(self, *error):
         """Leave without goodbye: a mail that was taken is taken, whatever comes now."""

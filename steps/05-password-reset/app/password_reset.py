@@ -11,13 +11,14 @@ from flask import flash
 from flask import redirect
 from flask import session
 from flask import url_for
-from sqlalchemy import BigInteger
 from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import delete
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from wtforms import PasswordField
+from wtforms import StringField
+from wtforms.validators import InputRequired
 
 from . import mail
 from . import passwords
@@ -29,7 +30,8 @@ from . import visitor
 from .db import changes_one_row
 from .db import db
 from .every_page import Form
-from .forms import any_code
+from .forms import NOT_TOO_LONG
+from .forms import LoginForm
 from .forms import show
 from .registration import RegistrationForm
 
@@ -39,10 +41,8 @@ SENT = (
     "If an account uses this address, a mail is on its way. It can take a few minutes; "
     "look in the spam folder too. You will also need your phone or a recovery code."
 )
-DEAD = "This link no longer works. It lasts 20 minutes and works once: ask for another."
-AFTER_LINK = (
-    "It works for 20 minutes and asks for a code from your phone, or a recovery code. "
-    "If this was not you, you need do nothing."
+DEAD = (
+    "This link no longer works. Links last 20 minutes and work once: ask for another."
 )
 SAME = "This is the password that you have. Make up another."
 CODE_REFUSED = "That code did not work. Wait for the next one, or use a recovery code."
@@ -66,12 +66,24 @@ class AddressForm(Form):
     email = RegistrationForm.email
 
 
-class ResetForm(Form):
-    """A new password, and a code to show that not only the mailbox was broken into."""
+class PasswordForm(Form):
+    """A new password, and proof that it is the owner who sets it."""
 
+    current_password = PasswordField("Current password", **LoginForm.password.kwargs)
     password = PasswordField("New password", **RegistrationForm.password.kwargs)
     confirm = PasswordField("New password again", **RegistrationForm.confirm.kwargs)
-    code = any_code()
+    code = StringField(
+        "Code",
+        description="Six digits from your phone, or one of your recovery codes.",
+        validators=[InputRequired("Enter a code."), NOT_TOO_LONG],
+        render_kw={"autocomplete": "one-time-code", "value": ""},
+    )
+
+
+class ResetForm(PasswordForm):
+    """A new password for somebody who forgot the current one."""
+
+    current_password = None
 
 
 class Reset(db.Model):
@@ -81,29 +93,25 @@ class Reset(db.Model):
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
     link_id: Mapped[str] = mapped_column(String(22))
-    expires: Mapped[int] = mapped_column(BigInteger)
 
 
 @mail.writes("reset")
 def write_link(letter):
     """Make a link, which takes the place of an older one."""
-    user = users.find_by_email(letter.about)
+    user = users.find_by(email=letter.about)
     if user is None:
         return None
-    expires = int(time.time()) + LIFETIME
-    reset = Reset(user_id=user.id, link_id=secrets.token_urlsafe(16), expires=expires)
+    reset = Reset(user_id=user.id, link_id=secrets.token_urlsafe(16))
     db.session.merge(reset)
-    name, base = user.username, current_app.config["BASE_URL"]
-    why = f"Somebody, probably you, forgot the password of {name}. Open this link:"
-    link = f"{base}/reset/{make_token(reset)}"
-    return user.email, "Reset your Door password", [why, link, AFTER_LINK]
+    link = f"{current_app.config['BASE_URL']}/reset/{make_token(reset)}"
+    return user.email, {"username": user.username, "link": link}
 
 
 def make_token(reset):
-    """Sign what a reset link says (RFC 7519)."""
-    claims = {"sub": str(reset.user_id), "jti": reset.link_id, "exp": reset.expires}
-    key = vault.key_for(PURPOSE)
-    return jwt.encode(claims | {"aud": PURPOSE}, key, algorithm="HS256")
+    """Sign a reset link: whose it is, what for, which one, until when (RFC 7519)."""
+    claims = {"sub": str(reset.user_id), "aud": PURPOSE, "jti": reset.link_id}
+    claims["exp"] = int(time.time()) + LIFETIME
+    return jwt.encode(claims, vault.key_for(PURPOSE), algorithm="HS256")
 
 
 def read_token(token):
@@ -118,16 +126,10 @@ def read_token(token):
 
 def followed_reset():
     """Return the reset whose link this session followed, if it is still good."""
-    user_id, link_id = session.get("reset", (0, ""))
+    user_id, link_id, expires = session.get("reset", (0, "", 0))
     reset = db.session.get(Reset, user_id)
-    is_good = reset and reset.link_id == link_id and reset.expires > time.time()
+    is_good = reset and reset.link_id == link_id and time.time() < expires
     return reset if is_good else None
-
-
-def use_link(reset):
-    """Use up a link; False if another request did, or a newer one took its place."""
-    link = {"user_id": reset.user_id, "link_id": reset.link_id}
-    return changes_one_row(delete(Reset).filter_by(**link))
 
 
 def change_password(user, password):
@@ -174,7 +176,7 @@ def follow(token):
     """Take the link out of the address bar; only the form uses it up."""
     claims = read_token(token)
     if claims:
-        session["reset"] = int(claims["sub"]), claims["jti"]
+        session["reset"] = int(claims["sub"]), claims["jti"], claims["exp"]
     return redirect(url_for("password_reset.choose"))
 
 
@@ -192,11 +194,12 @@ def choose():
     is_proved = form.validate_on_submit() and has_right_code(form, user)
     if not is_proved or not will_do(form, user):
         return show(form, "Choose a new password", "Set the password")
-    if not use_link(reset):
-        db.session.rollback()  # the code stays good
+    if not changes_one_row(delete(Reset).filter_by(link_id=reset.link_id)):
+        db.session.rollback()  # another request was faster: the code stays good
         return redirect(url_for("password_reset.choose"))
     change_password(user, form.password.data)
-    throttle.forget_attempts(user.username, throttle.network(), "reset")
+    throttle.forget_attempts(user.username, throttle.network())
+    throttle.forget_wrong_codes("reset", user.username)
     visitor.start_afresh()
     flash("Your password is changed. Log in with the new one.")
     return redirect(url_for("auth.login"))

@@ -35,8 +35,8 @@ from .every_page import Form
 from .forms import CodeForm
 
 USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # ASCII: no look-alikes
-DIFFERENT = "The two passwords are not the same. Type them again."
 EMAIL = re.compile(r"(?!.{255})[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
+DIFFERENT = "The two passwords are not the same. Type them again."
 EMAIL_CODE = re.compile(r"[0-9]{8}\Z")
 EMAIL_CODE_LIFETIME = 20 * 60  # seconds
 DAY = 24 * 60 * 60  # seconds
@@ -114,52 +114,49 @@ def begin_registration(form):
     now = int(time.time())
     db.session.execute(delete(Registration).where(Registration.since < now - DAY))
     visitor.start_afresh()
-    registration = Registration(
+    waiting = Registration(
         session_id=visitor.session_id(),
         username=form.username.data,
         email=users.fold(form.email.data),
         password_hash=passwords.hash_password(form.password.data),
         since=now,
     )
-    db.session.add(registration)
-    post_code(registration)
+    db.session.add(waiting)
+    post_code(waiting)
 
 
-def post_code(registration):
+def post_code(waiting):
     """Have a code sent to a new address; of a known one, tell its owner instead."""
-    if users.find_by_email(registration.email):
-        mail.post("address_known", registration.email)
+    if users.find_by(email=waiting.email):
+        mail.post("address_known", waiting.email)
     else:
-        mail.post("email_code", registration.session_id)
+        mail.post("email_code", waiting.session_id)
 
 
 @mail.writes("email_code")
 def write_code(letter):
     """Make a code, which takes the place of an older one."""
-    registration = db.session.get(Registration, letter.about)
-    if registration is None:
+    waiting = db.session.get(Registration, letter.about)
+    if waiting is None:
         return None
     code = f"{secrets.randbelow(10**8):08}"
-    registration.code_hash = hash_code(registration, code)
-    registration.since = int(time.time())
-    what = "Type this code into the page where you create your Door account:"
-    after = "It works for 20 minutes. If this was not you, you need do nothing."
-    return registration.email, "Your code for Door", [what, code, after]
+    waiting.code_hash = hash_code(waiting, code)
+    waiting.since = int(time.time())
+    return waiting.email, {"code": code}
 
 
-def hash_code(registration, code):
+def hash_code(waiting, code):
     """Hash a mailed code with a key: it is too short to be hashed without one."""
-    text = f"{registration.session_id} {code}"
+    text = f"{waiting.session_id} {code}"
     return hmac.digest(vault.key_for("mailed code"), text.encode(), "sha256").hex()
 
 
-def use_code(registration, code):
+def use_code(waiting, code):
     """Use up a registration and its code; False if that is wrong, old or used."""
-    code_hash = hash_code(registration, code)
+    code_hash = hash_code(waiting, code)
     is_new = Registration.since > int(time.time()) - EMAIL_CODE_LIFETIME
-    return changes_one_row(
-        delete(Registration).filter_by(code_hash=code_hash).where(is_new)
-    )
+    used = delete(Registration).filter_by(code_hash=code_hash).where(is_new)
+    return changes_one_row(used)
 
 
 @bp.route("/register", methods=["GET", "POST"])
@@ -173,7 +170,7 @@ def register():
     if reason:
         form.password.errors.append(reason)
         return render_template("register.html", form=form), form.status
-    if users.find_by_name(form.username.data):
+    if users.find_by(username_key=users.fold(form.username.data)):
         form.username.errors.append(NAME_TAKEN)
         return render_template("register.html", form=form), form.status
     throttle.spend_attempt("address", form.email.data, throttle.network())
@@ -184,21 +181,19 @@ def register():
 @bp.route("/register/verify", methods=["GET", "POST"])
 def verify():
     """Ask for the code that was mailed, and make the account."""
-    registration = db.session.get(Registration, session.get("id", ""))
-    if registration is None:
+    waiting = db.session.get(Registration, session.get("id", ""))
+    if waiting is None:
         return visitor.go_to("registration.register")
     if "resend" in request.form:
-        return resend(registration)
+        return resend(waiting)
     form = EmailCodeForm()
     if not form.validate_on_submit():
         return render_template("verify.html", form=form), form.status
-    throttle.spend_attempt("email code", registration.session_id)
-    if not use_code(registration, form.email_code.data):
+    throttle.spend_attempt("email code", waiting.session_id)
+    if not use_code(waiting, form.email_code.data):
         form.email_code.errors.append(EMAIL_CODE_REFUSED)
         return render_template("verify.html", form=form), form.status
-    user = users.create(
-        registration.username, registration.email, registration.password_hash
-    )
+    user = users.create(waiting.username, waiting.email, waiting.password_hash)
     if user is None:
         form.refuse(TAKEN)
         return render_template("verify.html", form=form), form.status
@@ -206,9 +201,9 @@ def verify():
     return visitor.go_to("enrolment.enrol")
 
 
-def resend(registration):
+def resend(waiting):
     """Send another code, and no more than three an hour."""
-    throttle.spend_attempt("resend", registration.email, throttle.network())
-    post_code(registration)
+    throttle.spend_attempt("resend", waiting.email, throttle.network())
+    post_code(waiting)
     flash("Another mail is on its way, unless you had three in the last hour.")
     return visitor.go_to("registration.verify")

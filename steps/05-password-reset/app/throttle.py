@@ -134,6 +134,11 @@ def has_too_many_wrong_codes(route, account):
     return (db.session.scalar(select(Attempts.count).where(same_key)) or 0) >= IN_A_ROW
 
 
+def forget_wrong_codes(route, account):
+    """Start counting wrong codes anew."""
+    db.session.execute(delete(Attempts).filter_by(bucket=wrong_codes(route, account)))
+
+
 def is_too_much_mail(kind, about):
     """Count a mail, and tell whether there were too many in the last hour."""
     now = int(time.time())

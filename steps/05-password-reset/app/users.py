@@ -44,14 +44,9 @@ def find(token):
     return db.session.scalar(select(User).filter_by(session_token=token))
 
 
-def find_by_name(username):
-    """Return the user of this name, in whatever spelling, or None."""
-    return db.session.scalar(select(User).filter_by(username_key=fold(username)))
-
-
-def find_by_email(email):
-    """Return the user with this address, or None."""
-    return db.session.scalar(select(User).filter_by(email=fold(email)))
+def find_by(**key):
+    """Return the user with this folded name or address, or None."""
+    return db.session.scalar(select(User).filter_by(**key))
 
 
 def authenticate(username, password):

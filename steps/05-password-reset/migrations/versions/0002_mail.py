@@ -29,7 +29,6 @@ def upgrade():
         "resets",
         sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id"), primary_key=True),
         sa.Column("link_id", sa.String(22), nullable=False),
-        sa.Column("expires", sa.BigInteger, nullable=False),
     )
 
 
