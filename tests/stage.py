@@ -33,6 +33,7 @@ CONFIG = {
     # hashing made cheap: of the dummy user's password, and from step 04 on of all
     "PASSWORD_HASH_METHOD": "pbkdf2:sha256:1",
     "TOTP_KEYS": "a key for the secrets in the database of the tests",
+    "DEVELOPMENT": True,  # http, and keys that nobody needs to guess
     "MAIL_IN_BACKGROUND": False,  # `flask send-mail` sends, and prints
     "DUMMY_PASSWORD_HASH": generate_password_hash("password", "pbkdf2:sha256:1"),
 }

@@ -8,21 +8,29 @@ from pathlib import Path
 from flask import Flask
 
 from . import account
+from . import audit
 from . import auth
 from . import db
 from . import enrolment
 from . import every_page
 from . import mail
+from . import ops
 from . import pages
 from . import password_reset
 from . import passwords
 from . import recovery
 from . import registration
 from . import second_factor
+from . import security
 from . import vault
 from . import visitor
+from .config import check
+from .config import from_environment
+from .config import is_development
 
 PARTS = (
+    security,
+    audit,
     every_page,
     db,
     vault,
@@ -37,6 +45,7 @@ PARTS = (
     password_reset,
     account,
     pages,
+    ops,
 )
 
 
@@ -44,22 +53,19 @@ def create_app(config=None):
     """Make the app; the mapping `config` overrides every default."""
     app = Flask(__name__)
     app.config.from_mapping(
-        SECRET_KEY=os.environ.get("SECRET_KEY"),
-        TOTP_KEYS=os.environ.get("TOTP_KEYS"),
-        SQLALCHEMY_DATABASE_URI=os.environ.get("DATABASE_URL") or "sqlite:///door.db",
-        BASE_URL=os.environ.get("BASE_URL") or "http://127.0.0.1:5000",  # of links
-        MAIL_SERVER=os.environ.get("MAIL_SERVER"),  # without one, mails are printed
-        MAIL_PORT=int(os.environ.get("MAIL_PORT") or 25),
-        MAIL_DEFAULT_SENDER=os.environ.get("MAIL_DEFAULT_SENDER") or "door@localhost",
-        MAIL_IN_BACKGROUND=True,  # or else `flask send-mail` does it
+        DEVELOPMENT=is_development(app),
+        MAIL_IN_BACKGROUND=is_development(app),  # else `flask mail-worker` sends
+        SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
         PASSWORD_HASH_METHOD="scrypt:32768:8:3",
-        ISSUER=os.environ.get("ISSUER") or "Door",  # the name that the phone shows
         SESSION_COOKIE_SAMESITE="Lax",
         MAX_CONTENT_LENGTH=16 * 1024,  # bytes
         MAX_FORM_PARTS=50,
         WTF_CSRF_TIME_LIMIT=None,  # a form may stay open as long as its session
     )
+    app.config.from_mapping(from_environment())
     app.config.from_mapping(config or {})
+    if not app.config["DEVELOPMENT"]:
+        check(app.config)
     if not app.config["SECRET_KEY"]:
         app.config["SECRET_KEY"] = development_key(app, "secret_key")
     if not app.config["TOTP_KEYS"]:

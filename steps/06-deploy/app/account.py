@@ -9,6 +9,7 @@ from flask import url_for
 from flask_login import current_user
 from flask_login import login_required
 
+from . import audit
 from . import enrolment
 from . import mail
 from . import password_reset
@@ -56,6 +57,7 @@ def proved_owner(form):
 
 def log_out_others(user, notice):
     """Tell the user what changed, end all sessions, and go on in this one."""
+    audit.record(notice.replace("_", " "), user)
     mail.post(notice, user.email)
     users.end_sessions(user)
     visitor.log_in(user)

@@ -5,6 +5,8 @@ from flask import redirect
 from flask import render_template
 from flask import url_for
 
+from . import audit
+from . import registration
 from . import throttle
 from . import users
 from . import visitor
@@ -30,9 +32,12 @@ def login():
     if throttle.has_too_many_wrong_codes("login", form.username.data):
         user = None  # the password counts as stolen
     if user is None:
+        name = users.fold(form.username.data)
+        audit.record("password refused", users.find_by(username_key=name))
         form.refuse(REFUSED)
         return render_template("login.html", form=form), form.status
     visitor.begin_login(user)
+    registration.begin_renewal(user)
     return visitor.go_to("second_factor.code")
 
 

@@ -3,11 +3,16 @@
 from pathlib import Path
 from sqlite3 import Connection as SQLite
 
+from flask import current_app
 from flask import session
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import ServiceUnavailable
+
+from . import every_page
 
 db = SQLAlchemy()
 migrate = Migrate(directory=Path(__file__).parents[1] / "migrations")
@@ -17,6 +22,7 @@ def init_app(app):
     db.init_app(app)
     migrate.init_app(app, db)
     app.after_request(end_transaction)
+    app.register_error_handler(OperationalError, wait_for_database)
     with app.app_context():
         event.listen(db.engine, "connect", set_up_sqlite)
 
@@ -27,6 +33,13 @@ def set_up_sqlite(connection, record):
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA busy_timeout = 15000")  # milliseconds
         connection.execute("PRAGMA foreign_keys = ON")
+
+
+def wait_for_database(error):
+    """Let nobody in while the database does not answer, and ask for patience."""
+    current_app.logger.error("Database: %s", type(error.orig).__name__)
+    db.session.remove()
+    return every_page.show_error(ServiceUnavailable(retry_after=5))
 
 
 def end_transaction(response):

@@ -16,7 +16,9 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
+from . import audit
 from . import recovery
+from . import registration
 from . import second_factor
 from . import throttle
 from . import totp
@@ -106,6 +108,8 @@ def enrol(user):
     """Set up the phone of a user who has no second factor yet."""
     if second_factor.secret_of(user):
         return visitor.go_to("second_factor.code")
+    if registration.is_renewal(user):
+        return visitor.go_to("registration.verify")
     form = CodeForm()
     if not form.validate_on_submit():
         return show_secret(form, user)
@@ -118,6 +122,7 @@ def enrol(user):
     if not second_factor.activate(user, waiting_secret(), time_step):
         return visitor.go_to("second_factor.code")
     forget_waiting_secret()
+    audit.record("phone set up", user)
     visitor.log_in(user)
     flash("Your phone is set up and you are logged in.")
     return recovery.show_new_codes(user)

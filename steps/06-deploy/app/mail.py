@@ -1,6 +1,7 @@
 """The outbox, and the sender who empties it."""
 
 import re
+import ssl
 import time
 from contextlib import suppress
 from datetime import UTC
@@ -177,7 +178,12 @@ class Connection(flask_mail.Connection):
 
     def configure_host(self):
         """Connect to the mail server."""
-        return SMTP(self.mail.server, self.mail.port, timeout=PATIENCE)
+        host = SMTP(self.mail.server, self.mail.port, timeout=PATIENCE)
+        if self.mail.use_tls:
+            host.starttls(context=ssl.create_default_context())
+        if self.mail.username:
+            host.login(self.mail.username, self.mail.password)
+        return host
 
     def __exit__(self, *error):
         """Leave without goodbye: a mail that was taken is taken, whatever comes now."""

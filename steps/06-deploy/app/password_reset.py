@@ -20,9 +20,11 @@ from wtforms import PasswordField
 from wtforms import StringField
 from wtforms.validators import InputRequired
 
+from . import audit
 from . import mail
 from . import passwords
 from . import recovery
+from . import registration
 from . import throttle
 from . import users
 from . import vault
@@ -99,7 +101,7 @@ class Reset(db.Model):
 def write_link(letter):
     """Make a link, which takes the place of an older one."""
     user = users.find_by(email=letter.about)
-    if user is None:
+    if user is None or registration.is_renewal(user):  # or the mailbox alone would do
         return None
     reset = Reset(user_id=user.id, link_id=secrets.token_urlsafe(16))
     db.session.merge(reset)
@@ -134,6 +136,7 @@ def followed_reset():
 
 def change_password(user, password):
     """Set a new password, which ends all sessions and reset links."""
+    audit.record("password changed", user)
     user.password_hash = passwords.hash_password(password)
     users.end_sessions(user)
     db.session.execute(delete(Reset).filter_by(user_id=user.id))

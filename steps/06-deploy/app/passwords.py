@@ -54,6 +54,13 @@ def hash_password(password):
     return generate_password_hash(password, current_app.config["PASSWORD_HASH_METHOD"])
 
 
+def is_outdated(password_hash):
+    """Tell whether a hash was made in another way than today's."""
+    return not password_hash.startswith(
+        current_app.config["PASSWORD_HASH_METHOD"] + "$"
+    )
+
+
 def is_right(password, password_hash):
     """Check a password, in the same time where there is no hash to check."""
     known = password_hash or current_app.extensions["dummy_hash"]

@@ -16,6 +16,7 @@ from sqlalchemy.orm import mapped_column
 from wtforms import StringField
 from wtforms.validators import InputRequired
 
+from . import audit
 from . import mail
 from . import second_factor
 from . import throttle
@@ -98,6 +99,7 @@ def accepts(user, code, purpose="recovery"):
     throttle.spend_attempt(purpose, user.username)
     is_used = use_recovery_code(user, code)
     if is_used:
+        audit.record("recovery code used", user)
         mail.post("recovery_code_used", user.email)
     return is_used
 
@@ -111,6 +113,7 @@ def accepts_any(user, code, route):
     if is_from_phone and throttle.has_too_many_wrong_codes(route, user.username):
         is_right = False  # from now on a recovery code alone will do
     if not is_right:
+        audit.record("code refused", user, route=route)
         throttle.count_wrong_code(route, user.username)
     return is_right
 

@@ -11,6 +11,7 @@ from flask import render_template
 from flask import request
 from flask import session
 from sqlalchemy import BigInteger
+from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import delete
 from sqlalchemy.orm import Mapped
@@ -23,6 +24,7 @@ from wtforms.validators import EqualTo
 from wtforms.validators import InputRequired
 from wtforms.validators import Regexp
 
+from . import audit
 from . import mail
 from . import passwords
 from . import throttle
@@ -109,6 +111,36 @@ class Registration(db.Model):
     since: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
+class Renewal(db.Model):
+    """A user whose phone an operator removed: the next one needs a mailed code."""
+
+    __tablename__ = "renewals"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+
+
+def is_renewal(user):
+    """Tell whether the user has to prove the address again."""
+    return db.session.get(Renewal, user.id) is not None
+
+
+def begin_renewal(user):
+    """Mail a code to the user whose login this session is, if that is necessary."""
+    if is_renewal(user):
+        name, values = visitor.session_id(), {"username": user.username}
+        values |= {"email": user.email, "password_hash": user.password_hash}
+        db.session.add(Registration(session_id=name, since=int(time.time()), **values))
+        mail.post("email_code", name)
+
+
+def end_renewal(waiting):
+    """Return the user who has proved the address again, or None."""
+    user = users.find_by(email=waiting.email)
+    if user and changes_one_row(delete(Renewal).filter_by(user_id=user.id)):
+        return user
+    return None
+
+
 def begin_registration(form):
     """Keep what was typed, for this session alone, until a code proves the address."""
     now = int(time.time())
@@ -127,7 +159,8 @@ def begin_registration(form):
 
 def post_code(waiting):
     """Have a code sent to a new address; of a known one, tell its owner instead."""
-    if users.find_by(email=waiting.email):
+    user = users.find_by(email=waiting.email)
+    if user and not is_renewal(user):
         mail.post("address_known", waiting.email)
     else:
         mail.post("email_code", waiting.session_id)
@@ -193,10 +226,12 @@ def verify():
     if not use_code(waiting, form.email_code.data):
         form.email_code.errors.append(EMAIL_CODE_REFUSED)
         return render_template("verify.html", form=form), form.status
-    user = users.create(waiting.username, waiting.email, waiting.password_hash)
+    user = end_renewal(waiting)
+    user = user or users.create(waiting.username, waiting.email, waiting.password_hash)
     if user is None:
         form.refuse(TAKEN)
         return render_template("verify.html", form=form), form.status
+    audit.record("address proved", user)
     visitor.begin_login(user)
     return visitor.go_to("enrolment.enrol")
 

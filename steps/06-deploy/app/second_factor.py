@@ -10,6 +10,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
+from . import audit
 from . import mail
 from . import throttle
 from . import totp
@@ -77,7 +78,9 @@ def accepts(user, code, purpose="code"):
 
 def count_wrong_code(user):
     """Count a wrong code; after twenty in a row the password counts as stolen."""
+    audit.record("code refused", user)
     if throttle.count_wrong_code("login", user.username):
+        audit.record("password counts as stolen", user)
         users.end_sessions(user)
         mail.post("password_stolen", user.email)
 

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from werkzeug.exceptions import TooManyRequests
 
+from . import audit
 from .db import db
 from .users import fold
 
@@ -93,6 +94,7 @@ def spend_attempt(purpose, account, network=None):
             if count > limit:
                 break
     if count > limit:
+        audit.record("throttled", purpose=purpose)
         raise TooManyRequests(retry_after=min(opened + WINDOW - now, WINDOW))
 
 

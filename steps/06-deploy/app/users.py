@@ -3,6 +3,7 @@
 import secrets
 
 from flask_login import UserMixin
+from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import select
 from sqlalchemy.orm import Mapped
@@ -39,6 +40,14 @@ class User(UserMixin, db.Model):
         return self.session_token
 
 
+class Suspension(db.Model):
+    """A user whom an operator lets in no more."""
+
+    __tablename__ = "suspensions"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+
+
 def find(token):
     """Return the user to whom a session belongs, or None."""
     return db.session.scalar(select(User).filter_by(session_token=token))
@@ -54,6 +63,10 @@ def authenticate(username, password):
     user = db.session.scalar(select(User).filter_by(username_key=fold(username)))
     # A stranger costs a hash as well: the time must not tell who has an account.
     right = passwords.is_right(password, user.password_hash if user else None)
+    if right and passwords.is_outdated(user.password_hash):
+        user.password_hash = passwords.hash_password(password)
+    if right and db.session.get(Suspension, user.id):
+        right = False
     return user if right else None
 
 

@@ -15,12 +15,15 @@ from flask_login import LoginManager
 from flask_login import current_user
 from flask_login import login_user
 
+from . import audit
 from . import throttle
 from . import users
 
 # A path on this site: one slash, then nothing that a browser drops or reads as a slash.
 LOCAL_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
 
+IDLE_LIFETIME = 30 * 60  # seconds without a request (NIST 800-63B-4 section 2.2.3)
+LIFETIME = 12 * 60 * 60  # seconds from one login to the next
 PENDING_LIFETIME = 10 * 60  # seconds from the right password to the code
 
 login_manager = LoginManager()
@@ -37,8 +40,20 @@ def logged_in_user(token):
     """Return the user to whom this session belongs, or None."""
     if "both_factors" not in session:  # it began with a password alone
         return None
+    if is_over():
+        return None
     user = users.find(token)
     return user if user and user.second_factor else None
+
+
+def is_over():
+    """Tell whether this session is too old or was idle for too long."""
+    now, began, seen = time.time(), session.get("began", 0), session.get("seen", 0)
+    if now - began > LIFETIME or now - seen > IDLE_LIFETIME:
+        return True
+    if now - seen > 60:  # no new cookie with every answer
+        session["seen"] = int(now)
+    return False
 
 
 def start_afresh():
@@ -55,6 +70,7 @@ def session_id():
 def begin_login(user):
     """Start a pending login: the password was right, the code is still to come."""
     start_afresh()
+    audit.record("password accepted", user)
     session["pending"] = {"token": user.get_id(), "since": int(time.time())}
 
 
@@ -85,12 +101,15 @@ def log_in(user):
     throttle.forget_attempts(user.username, throttle.network())
     start_afresh()
     session["both_factors"] = True
+    session["began"] = session["seen"] = int(time.time())
+    audit.record("logged in", user)
     login_user(user)
 
 
 def log_out():
     """Log the user out, on all devices."""
     if current_user.is_authenticated:
+        audit.record("logged out", current_user)
         users.end_sessions(current_user)
     start_afresh()
 

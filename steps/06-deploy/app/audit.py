@@ -1,0 +1,34 @@
+"""Who did what: one line of JSON for each event that matters to security."""
+
+import json
+from datetime import UTC
+from datetime import datetime
+
+from flask import g
+from flask import has_request_context
+from flask import request
+
+
+def init_app(app):
+    app.after_request(write_lines)
+
+
+def record(event, user=None, **facts):
+    """Note an event; facts are never secret: no code, token, password or address."""
+    line = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "event": event,
+        "user": user.id if user else None,
+    }
+    if has_request_context():
+        line |= {"network": request.remote_addr, "request": g.request_id}
+        g.setdefault("events", []).append(line | facts)
+    else:
+        print(json.dumps(line | facts), flush=True)
+
+
+def write_lines(response):
+    """Write what happened, now that it is decided: with a status of 5xx it did not."""
+    for line in g.pop("events", []):
+        print(json.dumps(line | {"status": response.status_code}), flush=True)
+    return response
