@@ -56,9 +56,8 @@ def hash_password(password):
 
 def is_outdated(password_hash):
     """Tell whether a hash was made in another way than today's."""
-    return not password_hash.startswith(
-        current_app.config["PASSWORD_HASH_METHOD"] + "$"
-    )
+    method = current_app.config["PASSWORD_HASH_METHOD"]
+    return not password_hash.startswith(f"{method}$")
 
 
 def is_right(password, password_hash):

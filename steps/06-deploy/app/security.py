@@ -34,7 +34,8 @@ bp = Blueprint("security", __name__)
 def init_app(app):
     base = urlsplit(app.config["BASE_URL"])
     is_https = base.scheme == "https"
-    app.config["TRUSTED_HOSTS"] = [base.hostname, *app.config["TRUSTED_HOSTS"]]
+    hosts = [base.hostname, *app.config["TRUSTED_HOSTS"]]
+    app.config["TRUSTED_HOSTS"] = None if app.config["DEVELOPMENT"] else hosts
     app.config["SESSION_COOKIE_SECURE"] = is_https
     app.config["SESSION_COOKIE_NAME"] = "__Host-session" if is_https else "session"
     number = app.config["PROXIES"]
