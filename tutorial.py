@@ -420,9 +420,11 @@ def run_step(words):
     port = free_port(asked.port)
     if port != asked.port:
         print(f"Port {asked.port} is taken, so the app gets port {port}.")
-    commands = [["-m", "flask", "run", "--port", str(port)]]
+    # A step that can be deployed takes itself to be in production without --debug.
+    flask = ["-m", "flask", *(["--debug"] if (step / "app/config.py").exists() else [])]
+    commands = [[*flask, "run", "--port", str(port)]]
     if (step / "migrations").is_dir():
-        commands.insert(0, ["-m", "flask", "db", "upgrade"])
+        commands.insert(0, [*flask, "db", "upgrade"])
     settings = settings_for(step, port, port != asked.port)
     announce(step, commands, settings)
     print(f"Open http://127.0.0.1:{port} in a browser. {how_to_log_in(step)}")
