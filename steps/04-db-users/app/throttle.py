@@ -94,15 +94,15 @@ def spend_attempt(purpose, account, network=None):
 def forget_attempts(account, network):
     """Start counting anew, after a complete login from this network."""
     here = bucket("password", "account in network", fold(account), network)
-    own = [here, *(bucket(purpose, "account", fold(account)) for purpose in PURPOSES)]
-    give_back(db.session.get(Attempts, here), network)
+    own = [bucket(purpose, "account", fold(account)) for purpose in PURPOSES]
+    taken = delete(Attempts).filter_by(bucket=here).returning(Attempts.count)
+    give_back(db.session.scalar(taken) or 0, network)
     is_over = Attempts.opened <= int(time.time()) - WINDOW
     db.session.execute(delete(Attempts).where(Attempts.bucket.in_(own) | is_over))
 
 
-def give_back(attempts, network):
+def give_back(spent, network):
     """Take back from a network what the login spent, or a class would use it up."""
-    spent = attempts.count if attempts else 0
     shared = [key for _, key in buckets("password", None, network)]
     db.session.execute(
         update(Attempts)
