@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import event
@@ -223,6 +224,66 @@ def test_a_registration_whose_commit_fails_leaves_nothing_behind(failing):
     failing.fails = False
 
     assert failing.sql("SELECT count(*) FROM users") == [(0,)]
+
+
+def new_password(account):
+    """Return what is typed for a new password, with a recovery code."""
+    password = "a kettle among seven clouds"
+    code = account.recovery_codes[0]
+    return {"password": password, "confirm": password, "code": code}
+
+
+@since("05")
+@attack(118, 85)
+def test_a_reset_whose_commit_fails_leaves_link_and_code_good(failing):
+    account, visitor = failing.account(), failing.visitor()
+    [(address,)] = failing.sql("SELECT email FROM users")
+    visitor.open("/reset").fill_in(email=address)
+    page = visitor.open(urlsplit(failing.mails()[-1].link).path)
+    failing.fails = True
+
+    assert page.fill_in(**new_password(account)).status == 500
+    failing.fails = False
+    assert failing.visitor().give_password(account).path == "/login/code"
+    assert page.fill_in(**new_password(account)).path == "/login"
+    account.password = new_password(account)["password"]
+    failing.visitor().log_in(account)
+
+
+@since("05")
+@attack(118, 34)
+def test_a_change_whose_commit_fails_changes_nothing_and_can_be_repeated(failing):
+    account, visitor = failing.account(), failing.visitor()
+    visitor.log_in(account)
+    page = visitor.open("/account/password")
+    proof = {"current_password": account.password}
+    failing.fails = True
+
+    assert page.fill_in(**proof, **new_password(account)).status == 500
+    failing.fails = False
+    assert visitor.is_logged_in()
+    assert failing.visitor().give_password(account).path == "/login/code"
+    assert failing.mails() == []
+    assert page.fill_in(**proof, **new_password(account)).path == "/account"
+
+
+@since("05")
+@attack(118, 49)
+def test_a_move_whose_commit_fails_leaves_the_old_phone_good(failing, clock):
+    account, visitor = failing.account(), failing.visitor()
+    visitor.log_in(account)
+    proof = {"current_password": account.password, "code": account.recovery_code()}
+    page = visitor.open("/account/phone").fill_in(**proof)
+    new_phone = scan(page, clock)
+    code = new_phone.code()
+    failing.fails = True
+
+    assert page.fill_in(code=code).status == 500
+    failing.fails = False
+    failing.visitor().log_in(account)
+    assert page.fill_in(code=code).path == "/account"
+    account.phone = new_phone
+    failing.visitor().log_in(account)
 
 
 @since("04")

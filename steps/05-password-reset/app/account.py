@@ -102,10 +102,10 @@ def confirm_phone(user):
     form = CodeForm()
     if not form.validate_on_submit():
         return enrolment.show_secret(form, user)
-    time_step = enrolment.first_time_step(form, user)
+    secret, time_step = enrolment.read_first_code(form, user)
     if time_step is None:
         return enrolment.show_secret(form, user)
-    second_factor.replace(user, enrolment.waiting_secret(), time_step)
+    second_factor.replace(user, secret, time_step)
     enrolment.forget_waiting_secret()
     log_out_others(user, "phone_changed")
     flash("Your new phone is set up. All other devices are logged out.")

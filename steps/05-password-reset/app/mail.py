@@ -124,8 +124,9 @@ def send(letter):
         db.session.rollback()
         is_over = is_for_good(error) or letter.tries + 1 == MOST_TRIES
         if is_over or letter.tries == 0:
+            fate = "given up" if is_over else "will be tried again"
             name = type(error).__name__  # its text may hold the address
-            current_app.logger.warning("Mail not sent: %s, %s", letter.kind, name)
+            current_app.logger.warning("Mail %s: %s (%s)", fate, letter.kind, name)
         if not is_over:
             return
     ours = {"kind": letter.kind, "about": letter.about, "tries": letter.tries + 1}

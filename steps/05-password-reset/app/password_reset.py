@@ -16,6 +16,7 @@ from sqlalchemy import String
 from sqlalchemy import delete
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
+from wtforms import EmailField
 from wtforms import PasswordField
 from wtforms import StringField
 from wtforms.validators import InputRequired
@@ -63,7 +64,7 @@ def shows_no_link(record):
 class AddressForm(Form):
     """The address of somebody who forgot the password."""
 
-    email = RegistrationForm.email
+    email = EmailField("E-mail", **RegistrationForm.email.kwargs | {"description": ""})
 
 
 class PasswordForm(Form):

@@ -35,7 +35,7 @@ from .every_page import Form
 from .forms import CodeForm
 
 USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # ASCII: no look-alikes
-EMAIL = re.compile(r"(?!.{255})[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
+EMAIL = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
 DIFFERENT = "The two passwords are not the same. Type them again."
 EMAIL_CODE = re.compile(r"[0-9]{8}\Z")
 EMAIL_CODE_LIFETIME = 20 * 60  # seconds
