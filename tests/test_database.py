@@ -5,6 +5,7 @@ import subprocess
 import sys
 from urllib.parse import urlsplit
 
+import flask_migrate
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
@@ -16,6 +17,8 @@ from tests.marks import never_red
 from tests.marks import since
 from tests.marks import until
 from tests.phone import scan
+from tests.stage import STEPS
+from tests.stage import Stage
 from tests.stage import register
 from tests.test_recovery import ask_for_a_code
 from tests.test_recovery import recover
@@ -367,3 +370,50 @@ def test_an_old_key_stays_in_use_when_a_new_one_comes_first(site, account):
     rotated.visitor().log_in(account)
 
     assert site.sql("SELECT secret FROM second_factors") == before
+
+
+def migrate(site, how, revision):
+    """Run one of the migration commands on a site's database."""
+    with site.app.app_context():
+        how(revision=revision)
+
+
+@since("05")
+@attack(119)
+@never_red("step 04 has no older database")
+def test_a_database_of_an_older_step_keeps_its_users_there_and_back(step, clock):
+    older = Stage("04", STEPS["04"]).start(clock)
+    account = older.account()
+    uri = older.config["SQLALCHEMY_DATABASE_URI"]
+    newer = step.start(clock, SQLALCHEMY_DATABASE_URI=uri)
+
+    for _ in range(2):
+        migrate(newer, flask_migrate.upgrade, "head")
+        newer.visitor().log_in(account)
+        recover(newer, account, account.recovery_code())
+        migrate(newer, flask_migrate.downgrade, "0001")
+        older.visitor().log_in(account)
+
+
+@since("05")
+@attack(119)
+@never_red("step 04 has no older database")
+def test_a_migration_that_failed_has_done_nothing_and_works_the_second_time(
+    step, clock
+):
+    older = Stage("04", STEPS["04"]).start(clock)
+    account = older.account()
+    newer = step.start(
+        clock, SQLALCHEMY_DATABASE_URI=older.config["SQLALCHEMY_DATABASE_URI"]
+    )
+    tables = older.sql("SELECT name FROM sqlite_master ORDER BY name")
+    older.sql("CREATE TABLE resets (in_the_way INTEGER)")
+
+    with pytest.raises(OperationalError, match="resets"):
+        migrate(newer, flask_migrate.upgrade, "head")
+
+    older.sql("DROP TABLE resets")
+    assert older.sql("SELECT name FROM sqlite_master ORDER BY name") == tables
+    assert older.sql("SELECT version_num FROM alembic_version") == [("0001",)]
+    migrate(newer, flask_migrate.upgrade, "head")
+    newer.visitor().log_in(account)

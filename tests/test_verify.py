@@ -94,7 +94,11 @@ def assert_alike(page, other, has_cookies=True):
     for name in names[0]:
         if name not in ("Set-Cookie", "Content-Length"):
             assert page.headers[name] == other.headers[name], name
-    assert without_what_differs(page, "\0") == without_what_differs(other, "\0")
+    typed = ADDRESS, "new@example.org"
+    texts = [
+        without_what_differs(p, typed[0]).replace(typed[1], "") for p in (page, other)
+    ]
+    assert texts[0] == texts[1]
     sizes = [
         {name: len(content_of(c)) for name, c in p.visitor.browser.cookies.items()}
         for p in (page, other)
@@ -194,7 +198,7 @@ def test_a_mailed_code_works_once(site):
     assert page.visitor.send(*form).path == "/enrol"
 
     page = copy.send(*form)
-    assert page.path == "/register"
+    assert page.path == "/login"
     assert copy.open("/enrol").path == "/login"
 
 
@@ -382,12 +386,12 @@ def test_opening_the_page_sends_no_mail_and_uses_up_no_code(site):
 
 @since("05")
 @attack(3)
-def test_whoever_did_not_register_is_sent_to_the_registration(site, account):
+def test_whoever_did_not_register_is_sent_to_the_login(site, account):
     stranger, user = site.visitor(), site.visitor()
     user.log_in(account)
 
     for visitor in (stranger, user):
-        assert visitor.open("/register/verify").path == "/register"
+        assert visitor.open("/register/verify").path == "/login"
     assert user.is_logged_in()
 
 
@@ -412,7 +416,7 @@ def test_the_session_changes_when_the_address_is_proved(site):
     page.fill_in(email_code=mailed_code(site))
 
     assert planted.open("/enrol").path == "/login"
-    assert planted.open("/register/verify").path == "/register"
+    assert planted.open("/register/verify").path == "/login"
 
 
 @since("05")
@@ -678,7 +682,7 @@ def test_registrations_that_nobody_completes_are_gone_after_a_day(site, clock):
 
     assert site.sql("SELECT email FROM registrations") == [("other@example.org",)]
     for page, code in zip(abandoned, codes, strict=True):
-        assert page.fill_in(email_code=code).path == "/register"
+        assert page.fill_in(email_code=code).path == "/login"
     assert len(site.mails()) == 1
 
 

@@ -30,8 +30,10 @@ PURPOSES = ("password", "code", "enrolment", "recovery")
 COUNT = text("""
     INSERT INTO attempts (bucket, opened, count) VALUES (:bucket, :now, 1)
     ON CONFLICT (bucket) DO UPDATE SET
-        count = CASE WHEN attempts.opened > :past THEN attempts.count ELSE 0 END + 1,
-        opened = CASE WHEN attempts.opened > :past THEN attempts.opened ELSE :now END
+        count = CASE WHEN attempts.opened BETWEEN :oldest AND :now
+            THEN attempts.count ELSE 0 END + 1,
+        opened = CASE WHEN attempts.opened BETWEEN :oldest AND :now
+            THEN attempts.opened ELSE :now END
     RETURNING count, opened
 """)
 
@@ -83,7 +85,7 @@ def spend_attempt(purpose, account, network=None):
     # Committed by itself: whatever becomes of the request, the guess is spent.
     with db.engine.begin() as connection:
         for limit, key in buckets(purpose, account, network):
-            values = {"bucket": key, "now": now, "past": now - WINDOW}
+            values = {"bucket": key, "now": now, "oldest": now - WINDOW + 1}
             count, opened = connection.execute(COUNT, values).one()
             if count > limit:
                 break
