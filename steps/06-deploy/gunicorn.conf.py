@@ -5,9 +5,9 @@ import os
 # Where it listens is Gunicorn's own default: $PORT, or else 127.0.0.1:8000.
 
 # A process uses one core. Two of them: one answers while the other starts anew.
-workers = int(os.environ.get("WEB_CONCURRENCY") or 2)
+workers = int(os.environ.get("WEB_CONCURRENCY", 2))
 
-# Each thread may be hashing a password, which takes 32 MiB: eight of them take 256.
+# Each thread may be hashing a password, which takes 32 MiB: so all of them take 256.
 threads = 4
 
 # A process whose main loop hangs for so long is replaced. Requests may take longer.

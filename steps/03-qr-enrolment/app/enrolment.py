@@ -54,13 +54,14 @@ def show_secret(form, user):
     return render_template("enrol.html", form=form, **values), form.status
 
 
-def first_time_step(form, user):
-    """Return the time step of a phone's first code; say so if the code is wrong."""
+def read_first_code(form, user):
+    """Return the waiting secret, and the time step of its first code, None if wrong."""
     throttle.spend_attempt("enrolment", user.username)
-    time_step = totp.matching_time_step(waiting_secret(), form.code.data)
+    secret = waiting_secret()
+    time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
         form.code.errors.append(REFUSED)
-    return time_step
+    return secret, time_step
 
 
 @bp.route("/enrol", methods=["GET", "POST"])
@@ -72,10 +73,10 @@ def enrol(user):
     form = CodeForm()
     if not form.validate_on_submit():
         return show_secret(form, user)
-    time_step = first_time_step(form, user)
+    secret, time_step = read_first_code(form, user)
     if time_step is None:
         return show_secret(form, user)
-    if not second_factor.activate(user, waiting_secret(), time_step):
+    if not second_factor.activate(user, secret, time_step):
         return visitor.go_to("second_factor.code")
     forget_waiting_secret()
     visitor.log_in(user)

@@ -18,7 +18,7 @@ from . import visitor
 from .every_page import Form
 
 USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # ASCII: no look-alikes
-EMAIL = re.compile(r"(?!.{255})[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
+EMAIL = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
 DIFFERENT = "The two passwords are not the same. Type them again."
 TAKEN = "That user name or address is taken. Choose another, or log in."
 

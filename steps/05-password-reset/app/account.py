@@ -20,7 +20,7 @@ from . import visitor
 from .forms import CodeForm
 from .forms import show
 
-REFUSED = "Password or code did not work. Check the password, and wait for a new code."
+REFUSED = "That password or code did not work. Check both: each code works once."
 LOGGED_OUT = "Too many codes were wrong. For safety we have logged you out."
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -45,6 +45,7 @@ def proved_owner(form):
     throttle.spend_attempt("current password", name)
     user = users.authenticate(name, form.current_password.data)
     if user and recovery.accepts_any(user, form.code.data, "account"):
+        visitor.hold_on_to(user)
         return user
     if throttle.has_too_many_wrong_codes("account", name):
         visitor.log_out()
@@ -94,6 +95,7 @@ def phone():
         return show(form, "Move to a new phone", "Continue")
     visitor.log_in(user)
     enrolment.waiting_secret()  # as long as it waits, the proof is good
+    flash("Your old phone works until you confirm the new one.")
     return redirect(url_for("account.phone"))
 
 
@@ -102,10 +104,11 @@ def confirm_phone(user):
     form = CodeForm()
     if not form.validate_on_submit():
         return enrolment.show_secret(form, user)
-    time_step = enrolment.first_time_step(form, user)
+    secret, time_step = enrolment.read_first_code(form, user)
+    visitor.hold_on_to(user)
     if time_step is None:
         return enrolment.show_secret(form, user)
-    second_factor.replace(user, enrolment.waiting_secret(), time_step)
+    second_factor.replace(user, secret, time_step)
     enrolment.forget_waiting_secret()
     log_out_others(user, "phone_changed")
     flash("Your new phone is set up. All other devices are logged out.")
@@ -121,4 +124,5 @@ def recovery_codes():
     if user is None:
         return show(form, "Make new recovery codes", "Make new codes")
     log_out_others(user, "recovery_codes_renewed")
+    flash("The old codes do not work any more. All other devices are logged out.")
     return recovery.show_new_codes(user)

@@ -16,6 +16,7 @@ from sqlalchemy import String
 from sqlalchemy import delete
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
+from wtforms import EmailField
 from wtforms import PasswordField
 from wtforms import StringField
 from wtforms.validators import InputRequired
@@ -63,7 +64,7 @@ def shows_no_link(record):
 class AddressForm(Form):
     """The address of somebody who forgot the password."""
 
-    email = RegistrationForm.email
+    email = EmailField("E-mail", **RegistrationForm.email.kwargs | {"description": ""})
 
 
 class PasswordForm(Form):
@@ -142,6 +143,7 @@ def change_password(user, password):
 
 def will_do(form, user):
     """Tell whether a new password will do; if not, the code of the form stays good."""
+    db.session.refresh(user, with_for_update=True)
     reason = passwords.weakness(form.password.data, user.username, user.email)
     if passwords.is_right(form.password.data, user.password_hash):
         reason = SAME

@@ -19,6 +19,11 @@ def yes(text):
     return text.lower() in ("1", "on", "true", "yes")
 
 
+def address(text):
+    """Return an address to which a path can be added."""
+    return text.rstrip("/")
+
+
 def database_url(text):
     """Return the address of a database, with the driver that we have for PostgreSQL."""
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
@@ -42,7 +47,9 @@ SETTINGS = (
     Setting("SECRET_KEY", "Signs cookies; all keys but the next come from it."),
     Setting("TOTP_KEYS", "Encrypt phones' secrets: the first encrypts, all decrypt."),
     Setting("DATABASE_URL", "SQLite or PostgreSQL.", "sqlite:///door.db", database_url),
-    Setting("BASE_URL", "How visitors reach the app.", "http://127.0.0.1:5000"),
+    Setting(
+        "BASE_URL", "How visitors reach it.", "http://127.0.0.1:5000", address
+    ),
     Setting("TRUSTED_HOSTS", "Further names that it is reached by.", "", names),
     Setting("PROXIES", "How many proxies stand in front of it.", "0", int),
     Setting("ISSUER", "The name that the phone shows.", "Door"),

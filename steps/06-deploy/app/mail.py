@@ -36,10 +36,12 @@ LONGEST_PAUSE = 60 * 60
 MOST_TRIES = 40  # about a day and a half
 ASKED_FOR = ("address_known", "email_code", "reset")  # by strangers: three an hour
 
-# A letter of the same kind that still waits says it already.
-ADD_UNLESS_THERE = text("""
-    INSERT INTO letters (kind, about, posted, due, tries)
-    VALUES (:kind, :about, :now, :now, 0) ON CONFLICT (kind, about) DO NOTHING
+# One that still waits says it already. It counts all the same: no work would be less
+# work, and tell who has an account.
+ADD_OR_COUNT = text("""
+    INSERT INTO letters (kind, about, posted, due, tries, wishes)
+    VALUES (:kind, :about, :now, :now, 0, 1)
+    ON CONFLICT (kind, about) DO UPDATE SET wishes = letters.wishes + 1
 """)
 
 writers = {}
@@ -64,12 +66,13 @@ class Letter(db.Model):
     posted: Mapped[int] = mapped_column(BigInteger)
     due: Mapped[int] = mapped_column(BigInteger, index=True)
     tries: Mapped[int]
+    wishes: Mapped[int]
 
 
 def post(kind, about):
     """Put a mail into the outbox, in the transaction of the request."""
     values = {"kind": kind, "about": about, "now": int(time.time())}
-    db.session.execute(ADD_UNLESS_THERE, values)
+    db.session.execute(ADD_OR_COUNT, values)
     g.has_posted = True
 
 
@@ -125,8 +128,9 @@ def send(letter):
         db.session.rollback()
         is_over = is_for_good(error) or letter.tries + 1 == MOST_TRIES
         if is_over or letter.tries == 0:
+            fate = "given up" if is_over else "will be tried again"
             name = type(error).__name__  # its text may hold the address
-            current_app.logger.warning("Mail not sent: %s, %s", letter.kind, name)
+            current_app.logger.warning("Mail %s: %s (%s)", fate, letter.kind, name)
         if not is_over:
             return
     ours = {"kind": letter.kind, "about": letter.about, "tries": letter.tries + 1}

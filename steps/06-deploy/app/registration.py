@@ -23,6 +23,7 @@ from wtforms.validators import Email
 from wtforms.validators import EqualTo
 from wtforms.validators import InputRequired
 from wtforms.validators import Regexp
+from wtforms.validators import StopValidation
 
 from . import audit
 from . import mail
@@ -37,13 +38,14 @@ from .every_page import Form
 from .forms import CodeForm
 
 USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # ASCII: no look-alikes
-EMAIL = re.compile(r"(?!.{255})[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
+EMAIL = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
 DIFFERENT = "The two passwords are not the same. Type them again."
 EMAIL_CODE = re.compile(r"[0-9]{8}\Z")
 EMAIL_CODE_LIFETIME = 20 * 60  # seconds
 DAY = 24 * 60 * 60  # seconds
 NO_ADDRESS = "Enter one such as kim@example.org."
 NAME_TAKEN = "That user name is taken. Choose another."
+EMAIL_CODE_HINT = "It works for 20 minutes. Look in the spam folder too."
 EMAIL_CODE_REFUSED = "That code did not work. Use the one in the newest mail."
 TAKEN = "That user name or address is taken. Choose another, or log in."
 
@@ -52,6 +54,12 @@ bp = Blueprint("registration", __name__)
 
 def init_app(app):
     app.register_blueprint(bp)
+
+
+def is_plain(form, field):
+    """Refuse what is not ASCII (a domain may be IDNA), or hides another address."""
+    if not EMAIL.match(field.data):
+        raise StopValidation(NO_ADDRESS)
 
 
 class RegistrationForm(Form):
@@ -68,7 +76,7 @@ class RegistrationForm(Form):
         "E-mail",
         description="We send a code to it.",
         filters=[lambda text: (text or "").strip()],
-        validators=[Regexp(EMAIL, message=NO_ADDRESS), Email(NO_ADDRESS)],
+        validators=[is_plain, Email(NO_ADDRESS)],
         render_kw={"autocomplete": "email", "required": True},
     )
     password = PasswordField(
@@ -91,7 +99,6 @@ class EmailCodeForm(Form):
 
     email_code = StringField(
         "Eight-digit code",
-        description="It works for 20 minutes. Look in the spam folder too.",
         filters=CodeForm.code.kwargs["filters"],
         validators=[Regexp(EMAIL_CODE, message="Enter the digits from the mail.")],
         render_kw=CodeForm.code.kwargs["render_kw"],
@@ -157,10 +164,17 @@ def begin_registration(form):
     post_code(waiting)
 
 
+def waiting_registration():
+    """Return the registration that waits in this session, or None."""
+    name = session.get("id", "")
+    return db.session.get(Registration, name, populate_existing=True)
+
+
 def post_code(waiting):
     """Have a code sent to a new address; of a known one, tell its owner instead."""
     user = users.find_by(email=waiting.email)
-    if user and not is_renewal(user):
+    renewal = db.session.get(Renewal, user.id if user else 0)
+    if user and not renewal:
         mail.post("address_known", waiting.email)
     else:
         mail.post("email_code", waiting.session_id)
@@ -214,16 +228,19 @@ def register():
 @bp.route("/register/verify", methods=["GET", "POST"])
 def verify():
     """Ask for the code that was mailed, and make the account."""
-    waiting = db.session.get(Registration, session.get("id", ""))
-    if waiting is None:
-        return visitor.go_to("registration.register")
+    waiting = waiting_registration()
+    if waiting is None:  # because of a second click, perhaps
+        return visitor.go_to("enrolment.enrol")
     if "resend" in request.form:
         return resend(waiting)
     form = EmailCodeForm()
+    form.email_code.description = f"We sent it to {waiting.email}. {EMAIL_CODE_HINT}"
     if not form.validate_on_submit():
         return render_template("verify.html", form=form), form.status
     throttle.spend_attempt("email code", waiting.session_id)
     if not use_code(waiting, form.email_code.data):
+        if waiting_registration() is None:
+            return visitor.go_to("enrolment.enrol")
         form.email_code.errors.append(EMAIL_CODE_REFUSED)
         return render_template("verify.html", form=form), form.status
     user = end_renewal(waiting)

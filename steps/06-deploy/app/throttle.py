@@ -36,8 +36,10 @@ PURPOSES = ("password", "code", "enrolment", "recovery")
 COUNT = text("""
     INSERT INTO attempts (bucket, opened, count) VALUES (:bucket, :now, 1)
     ON CONFLICT (bucket) DO UPDATE SET
-        count = CASE WHEN attempts.opened > :past THEN attempts.count ELSE 0 END + 1,
-        opened = CASE WHEN attempts.opened > :past THEN attempts.opened ELSE :now END
+        count = CASE WHEN attempts.opened BETWEEN :oldest AND :now
+            THEN attempts.count ELSE 0 END + 1,
+        opened = CASE WHEN attempts.opened BETWEEN :oldest AND :now
+            THEN attempts.opened ELSE :now END
     RETURNING count, opened
 """)
 
@@ -89,7 +91,7 @@ def spend_attempt(purpose, account, network=None):
     # Committed by itself: whatever becomes of the request, the guess is spent.
     with db.engine.begin() as connection:
         for limit, key in buckets(purpose, account, network):
-            values = {"bucket": key, "now": now, "past": now - WINDOW}
+            values = {"bucket": key, "now": now, "oldest": now - WINDOW + 1}
             count, opened = connection.execute(COUNT, values).one()
             if count > limit:
                 break
@@ -101,16 +103,18 @@ def spend_attempt(purpose, account, network=None):
 def forget_attempts(account, network):
     """Start counting anew, after a complete login from this network."""
     here = bucket("password", "account in network", fold(account), network)
-    own = [here, *(bucket(purpose, "account", fold(account)) for purpose in PURPOSES)]
-    give_back(db.session.get(Attempts, here), network)
+    own = [bucket(purpose, "account", fold(account)) for purpose in PURPOSES]
+    taken = delete(Attempts).filter_by(bucket=here).returning(Attempts.count)
+    give_back(db.session.scalar(taken) or 0, network)
     own += [wrong_codes("login", account), wrong_codes("account", account)]
+    for purpose in ("current password", "account code"):
+        own.append(bucket(purpose, "account", fold(account)))
     is_over = Attempts.opened <= int(time.time()) - HOUR
     db.session.execute(delete(Attempts).where(Attempts.bucket.in_(own) | is_over))
 
 
-def give_back(attempts, network):
+def give_back(spent, network):
     """Take back from a network what the login spent, or a class would use it up."""
-    spent = attempts.count if attempts else 0
     shared = [key for _, key in buckets("password", None, network)]
     db.session.execute(
         update(Attempts)
@@ -126,7 +130,7 @@ def wrong_codes(route, account):
 
 def count_wrong_code(route, account):
     """Count a wrong code, and tell whether there were too many in a row."""
-    values = {"bucket": wrong_codes(route, account), "now": NEVER, "past": 0}
+    values = {"bucket": wrong_codes(route, account), "now": NEVER, "oldest": NEVER}
     return db.session.execute(COUNT, values).one().count >= IN_A_ROW
 
 
@@ -144,5 +148,6 @@ def forget_wrong_codes(route, account):
 def is_too_much_mail(kind, about):
     """Count a mail, and tell whether there were too many in the last hour."""
     now = int(time.time())
-    values = {"bucket": bucket("mail", kind, about), "now": now, "past": now - HOUR}
+    key = bucket("mail", kind, about)
+    values = {"bucket": key, "now": now, "oldest": now - HOUR + 1}
     return db.session.execute(COUNT, values).one().count > LIMIT_OF_MAIL

@@ -5,6 +5,7 @@ import secrets
 import time
 from functools import wraps
 
+from flask import abort
 from flask import flash
 from flask import g
 from flask import redirect
@@ -18,6 +19,7 @@ from flask_login import login_user
 from . import audit
 from . import throttle
 from . import users
+from .db import db
 
 # A path on this site: one slash, then nothing that a browser drops or reads as a slash.
 LOCAL_PATH = re.compile(r"/(?!/)[!-\[\]-~]*")
@@ -112,6 +114,14 @@ def log_out():
         audit.record("logged out", current_user)
         users.end_sessions(current_user)
     start_afresh()
+
+
+def hold_on_to(user):
+    """Let no other request change the user; go on only if none ended this session."""
+    db.session.refresh(user, with_for_update=True)
+    if user.get_id() != session["_user_id"]:
+        db.session.rollback()
+        abort(redirect(url_for("account.overview")))
 
 
 def go_to(endpoint):

@@ -15,6 +15,7 @@ def upgrade():
         sa.Column("posted", sa.BigInteger, nullable=False),
         sa.Column("due", sa.BigInteger, nullable=False, index=True),
         sa.Column("tries", sa.Integer, nullable=False),
+        sa.Column("wishes", sa.Integer, nullable=False),
     )
     op.create_table(
         "registrations",
