@@ -11,7 +11,8 @@ ROOT = Path(__file__).parent
 NUMBERS = pytest.StashKey[list]()
 NAMES = pytest.StashKey[set]()
 RED = "the step before must not do this yet"
-SLOW = ("browser", "races")  # left out when one step is tested, unless -m names them
+# left out when one step is tested, unless -m names them
+SLOW = ("browser", "races", "drill")
 
 
 def pytest_addoption(parser):
@@ -50,6 +51,7 @@ def pytest_configure(config):
         "alone: measures time, so that nothing else may run",
         "browser: drives a real browser",
         "races: real processes, many at once",
+        "drill: the last step as it is deployed, with all its real parts",
         "ours: beyond the contract; not asked of your own app",
     ):
         config.addinivalue_line("markers", line)
@@ -220,5 +222,5 @@ def pytest_report_header(config):
     lines = [f"tutorial: steps {', '.join(config.stash[NUMBERS])}"]
     lines[0] += f" against {target}" if target else ""
     if are_slow_left_out(config):
-        lines.append("left out for one step: tests with -m browser and -m races")
+        lines.append("left out for one step: tests with -m browser, -m races, -m drill")
     return lines

@@ -88,12 +88,12 @@ def check(config):
 
 def problems(config):
     """Return what is wrong with the settings, and never their values."""
-    for name in ("SECRET_KEY", "TOTP_KEYS"):
-        for key in names(config[name]) or [""]:
-            if len(key) < SHORTEST_KEY:
-                yield name, f"needs {SHORTEST_KEY} characters or more"
-            elif len(set(key)) < 10 or "change" in key.lower():
-                yield name, "is a sample: make one of your own"
+    keys = [("TOTP_KEYS", key) for key in names(config["TOTP_KEYS"]) or [""]]
+    for name, key in [("SECRET_KEY", config["SECRET_KEY"]), *keys]:
+        if len(key) < SHORTEST_KEY:
+            yield name, f"needs {SHORTEST_KEY} characters or more"
+        elif len(set(key)) < 10 or "change" in key.lower():
+            yield name, "is a sample: make one of your own"
     if config["SECRET_KEY"] in config["TOTP_KEYS"]:
         yield "TOTP_KEYS", "must not contain SECRET_KEY"
     base = urlsplit(config["BASE_URL"])
