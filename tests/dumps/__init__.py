@@ -1,0 +1,1 @@
+"""Databases of earlier steps, as somebody may bring them along."""
