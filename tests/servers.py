@@ -34,6 +34,7 @@ from tests.stage import CONFIG
 from tests.stage import ROOT
 from tests.stage import Account
 from tests.stage import database_of
+from tests.stage import development
 from tests.stage import make_app
 from tests.visitor import Page
 from tests.visitor import Visitor
@@ -267,6 +268,7 @@ class FlaskRun:
     def __init__(self, stage):
         self.clock = RealClock()
         self.folder = stage.folder
+        self.development = development(stage)
         self.database = database_of(stage)
         self.output = self.database.with_suffix(".log")
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -275,15 +277,16 @@ class FlaskRun:
         self.mails_read = 0
 
     def __enter__(self):
-        environment = {
+        environment = self.development | {
             "SECRET_KEY": CONFIG["SECRET_KEY"],
             "TOTP_KEYS": CONFIG["TOTP_KEYS"],
             "DATABASE_URL": f"sqlite:///{self.database}",
             "BASE_URL": self.url,
         }
+        options = ["run", "--no-reload", "--port", str(self.port)]
         with self.output.open("a") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "flask", "run", "--port", str(self.port)],
+                [sys.executable, "-m", "flask", *options],
                 cwd=self.folder,
                 env=os.environ | environment,
                 stdout=output,

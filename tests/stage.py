@@ -38,9 +38,19 @@ CONFIG = {
     "DUMMY_PASSWORD_HASH": generate_password_hash("password", "pbkdf2:sha256:1"),
 }
 
+# what an app in front of strangers needs besides: here nobody connects
+PRODUCTION = {
+    "DEVELOPMENT": False,
+    "BASE_URL": "https://door.example.org",
+    "DATABASE_URL": "postgresql+psycopg://door@127.0.0.1/door",
+    "MAIL_SERVER": "127.0.0.1",
+    "MAIL_DEFAULT_SENDER": "door@example.org",
+}
+
 SCRATCH = tempfile.TemporaryDirectory(prefix="two-steps-in-")
 FIRST_WITH_DATABASE = "04"
 FIRST_WITH_MAIL = "05"
+FIRST_IN_PRODUCTION = "06"
 LOADED = {}
 STARTED = []
 
@@ -138,6 +148,11 @@ def close_databases():
         if "sqlalchemy" in app.extensions:
             with app.app_context():
                 app.extensions["sqlalchemy"].engine.dispose()
+
+
+def development(stage):
+    """Return what a process of its own is told, so that it serves a reader at home."""
+    return {"FLASK_DEBUG": "1" if stage.number >= FIRST_IN_PRODUCTION else "0"}
 
 
 class NoPhone:

@@ -5,6 +5,16 @@ import pytest
 from tests.marks import attack
 from tests.marks import gap
 from tests.marks import until
+from tests.stage import PRODUCTION
+
+
+def starts(step, clock, **config):
+    """Tell whether a step starts in front of strangers with these settings."""
+    try:
+        step.start(clock, **PRODUCTION | config)
+    except RuntimeError:
+        return False
+    return True
 
 
 @gap
@@ -12,9 +22,7 @@ from tests.marks import until
 @until("05")
 @pytest.mark.parametrize("key", ["x", "dev", "change-me"])
 def test_a_secret_key_that_anybody_can_guess_is_taken(step, clock, key):
-    site = step.start(clock, SECRET_KEY=key)
-
-    assert site.visitor().open("/login").status == 200
+    assert starts(step, clock, SECRET_KEY=key)
 
 
 @gap

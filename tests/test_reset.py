@@ -24,6 +24,8 @@ from tests.marks import since
 from tests.marks import throttling
 from tests.marks import until
 from tests.stage import CONFIG
+from tests.stage import PRODUCTION
+from tests.stage import development
 from tests.stage import equip
 from tests.stage import fill_in_registration
 from tests.stage import register
@@ -790,7 +792,8 @@ def test_the_link_leads_to_the_configured_address_whatever_the_request_says(
 @attack(89)
 @since("05")
 @until("05")
-def test_a_host_that_is_not_ours_is_answered_like_ours(visitor):
+def test_a_host_that_is_not_ours_is_answered_like_ours(step, clock):
+    visitor = step.start(clock, **PRODUCTION).visitor()
     page = visitor.ask("GET", "/login", headers={"Host": "evil.example"})
 
     assert page.status == 200
@@ -820,8 +823,10 @@ def test_the_log_of_the_development_server_shows_no_link(step, clock, tmp_path):
     folder = shutil.copytree(step.folder, tmp_path / "step", ignore=hidden)
     with socket.create_server((HERE, 0)) as listener:
         port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "flask", "run", "--port", str(port)]
+    options = ["run", "--no-reload", "--port", str(port)]
+    command = [sys.executable, "-m", "flask", *options]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASK")}
+    environment |= development(step)
     log_file = tmp_path / "log"
     with log_file.open("w") as log:
         server = subprocess.Popen(

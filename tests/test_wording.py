@@ -32,7 +32,7 @@ from app import create_app
 
 
 def start(number):
-    cheap = {"PASSWORD_HASH_METHOD": "pbkdf2:sha256:1"}
+    cheap = {"PASSWORD_HASH_METHOD": "pbkdf2:sha256:1", "DEVELOPMENT": True}
     return create_app(cheap).config["SECRET_KEY"]
 
 
