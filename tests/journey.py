@@ -1,8 +1,12 @@
 """A complete journey: all that a user of a step can do, right and wrong."""
 
+from urllib.parse import urlsplit
+
 from tests.phone import Phone
 from tests.phone import scan
 from tests.stage import DEMO_SECRET
+from tests.stage import FIRST_WITH_MAIL
+from tests.stage import fill_in_registration
 
 
 class Journey:
@@ -43,6 +47,10 @@ class Journey:
         self.type_code("000 000")
         self.type_code(self.account.phone.code())
         self.see(self.visitor.log_out())
+        if self.site.stage.number >= FIRST_WITH_MAIL:
+            self.register_another()
+            self.change_everything()
+            self.forget_the_password()
         return self
 
     def enrol(self, page):
@@ -64,3 +72,65 @@ class Journey:
         self.see(page.fill_in(recovery_code=self.account.recovery_code()))
         self.see(self.visitor.log_out())
         self.see(self.visitor.give_password(self.account))
+
+    def register_another(self):
+        """Register a second account, as far as its phone."""
+        address = "second@example.org"
+        page = self.see(fill_in_registration(self.visitor, email=address))
+        self.secrets.add(self.mailed(address).code)
+        page = self.see(page.fill_in(email_code="00000000"))
+        token = page.find("[name=csrf_token]").attributes["value"]
+        data = {"csrf_token": token, "resend": "1"}
+        page = self.see(self.visitor.send(page.path, data))
+        code = self.mailed(address).code
+        self.secrets.add(code)
+        page = self.see(page.fill_in(email_code=code))
+        self.secrets.add(scan(page, self.clock).secret)
+
+    def mailed(self, address):
+        """Return the one mail that was sent to an address."""
+        [mail] = [mail for mail in self.site.mails() if mail.to == address]
+        return mail
+
+    def prove(self, path, code, **values):
+        """Fill in a form of the account page."""
+        self.secrets |= {code, *values.values()}
+        values |= {"current_password": self.account.password, "code": code}
+        return self.see(self.see(self.visitor.open(path)).fill_in(**values))
+
+    def change_everything(self):
+        """Log in and use each page of the account, right and wrong."""
+        self.see(self.visitor.log_in(self.account))
+        self.see(self.visitor.open("/account"))
+        self.prove("/account/phone", "000000")
+        page = self.prove("/account/phone", self.account.phone.code())
+        self.account.phone = scan(page, self.clock)
+        self.secrets.add(self.account.phone.secret)
+        self.type_code("000000")
+        self.type_code(self.account.phone.code())
+        new = "nine boats over a quiet lake"
+        code = self.account.recovery_code()
+        self.prove("/account/password", code, password=new, confirm=new)
+        self.account.password = new
+        page = self.prove("/account/recovery-codes", self.account.phone.code())
+        codes = [code.text() for code in page.find_all(".recovery-code")]
+        self.account.recovery_codes = codes
+        self.secrets.update(codes)
+        self.see(self.visitor.log_out())
+        self.site.mails()
+
+    def forget_the_password(self):
+        """Reset the password, and log in with the new one."""
+        statement = "SELECT email FROM users WHERE username = ?"
+        [[address]] = self.site.sql(statement, self.account.username)
+        self.see(self.see(self.visitor.open("/reset")).fill_in(email=address))
+        link = urlsplit(self.mailed(address).link).path
+        self.secrets.add(link.removeprefix("/reset/"))
+        page = self.see(self.visitor.open(link))
+        new = "five crows on a red tractor"
+        for code in ("000000", self.account.phone.code()):
+            self.secrets |= {code, new}
+            page = self.see(page.fill_in(password=new, confirm=new, code=code))
+        self.account.password = new
+        self.see(self.visitor.log_in(self.account))
+        self.see(self.visitor.log_out())

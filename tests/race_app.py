@@ -1,5 +1,7 @@
 """What Gunicorn serves in the races: a step's app, as the environment describes it.
 
+Started by itself it is a sender of mails, who sends when a line comes.
+
 `RACE_STEP` is the step's directory, or that of a copy; `RACE_CONFIG` is what
 `create_app` takes, as JSON.
 """
@@ -29,5 +31,12 @@ def app(environ, start_response):
 
     return door(environ, start)
 
+
+if __name__ == "__main__":
+    print("ready", flush=True)
+    for _ in sys.stdin:
+        print(door.test_cli_runner().invoke(args=["send-mail"]).output)
+        print("done", flush=True)
+    sys.exit()
 
 print("ready", file=sys.stderr, flush=True)

@@ -20,12 +20,14 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
+from urllib.parse import urlsplit
 
 import pytest
 from requests.adapters import HTTPAdapter
 
 from tests.browser import NetworkBrowser
 from tests.clock import RealClock
+from tests.mailbox import read_mails
 from tests.phone import Phone
 from tests.real_browser import missing
 from tests.stage import CONFIG
@@ -75,6 +77,9 @@ class Server:
         }
         self.door = stage.load(stage.folder)  # the step's own functions
         self.app = make_app(self.door, self.config)
+        self.mailbox = []
+        self.senders = []
+        self.is_sending = threading.Lock()
         # It listens before Gunicorn does: no other program gets the port.
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.port = self.socket.getsockname()[1]
@@ -87,27 +92,33 @@ class Server:
         try:
             self.stop()
         finally:
+            for sender in self.senders:
+                sender.communicate(timeout=PATIENCE)  # no more lines: it ends
             self.socket.close()
             with self.app.app_context():
                 self.door.db.db.engine.dispose()
+
+    @property
+    def environment(self):
+        """Return the environment in which processes run the same app."""
+        return os.environ | {
+            "PYTHONPATH": str(ROOT),
+            "RACE_STEP": str(self.folder),
+            "RACE_CONFIG": json.dumps(self.config),
+        }
 
     def start(self):
         """Start the processes, and wait until the last one is ready."""
         listener = self.socket.fileno()
         options = ["--bind", f"fd://{listener}", "--workers", str(self.workers)]
         options += ["--worker-class", "gthread", "--threads", "8"]
-        environment = {
-            "PYTHONPATH": str(ROOT),
-            "RACE_STEP": str(self.folder),
-            "RACE_CONFIG": json.dumps(self.config),
-        }
         with self.log_file.open("a") as log:
             ready_before = self.log.count("ready\n")
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gunicorn", "tests.race_app:app", *options]
                 + ["--no-control-socket"],
                 cwd=self.database.parent,  # no gunicorn.conf.py lies here
-                env=os.environ | environment,
+                env=self.environment,
                 pass_fds=[listener],
                 start_new_session=True,  # a group of its own, which can be killed
                 stdout=log,
@@ -138,6 +149,11 @@ class Server:
         self.process.wait(timeout=10)
 
     @property
+    def has_mail(self):
+        """Tell whether the step sends mails."""
+        return hasattr(self.door, "mail")
+
+    @property
     def url(self):
         """Return the address of the server."""
         return f"http://127.0.0.1:{self.port}"
@@ -165,9 +181,56 @@ class Server:
         with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
             return connection.execute(question, values).fetchall()
 
+    def mails_to(self, address):
+        """Send the mails that wait; return all that this address ever got."""
+        with self.is_sending:
+            done = self.app.test_cli_runner().invoke(args=["send-mail"])
+            assert done.exit_code == 0, done.output
+            self.mailbox += read_mails(done.output)
+            return [mail for mail in self.mailbox if mail.to == address]
+
+    def let_senders_loose(self):
+        """Empty the outbox in two processes in the same moment; return the mails."""
+        if not self.senders:
+            self.senders = [self._start_sender() for _ in range(2)]
+        for sender in self.senders:
+            sender.stdin.write("go\n")
+            sender.stdin.flush()
+        printed = ["".join(iter(s.stdout.readline, "done\n")) for s in self.senders]
+        return [mail for output in printed for mail in read_mails(output)]
+
+    def _start_sender(self):
+        sender = subprocess.Popen(
+            [sys.executable, "-m", "tests.race_app"],
+            cwd=self.database.parent,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert sender.stdout.readline() == "ready\n"
+        return sender
+
     def visitor(self, network=None):
         """Return a visitor with a new browser, from a network of their own."""
         return Visitor(NetworkedBrowser(self.url, network or new_network()))
+
+    def logged_in(self, account):
+        """Return a visitor who logged in without using a code of the phone."""
+        visitor = self.visitor()
+        visitor.give_password(account)
+        page = visitor.open("/login/recovery")
+        page = page.fill_in(recovery_code=account.recovery_code())
+        assert page.path == "/", page.text
+        return visitor
+
+    def follow_reset_link(self, account, visitor=None):
+        """Ask for a reset mail and follow its link; return the page that opens."""
+        visitor = visitor or self.visitor()
+        visitor.open("/reset").fill_in(email=address_of(account))
+        link = self.mails_to(address_of(account))[-1].link
+        return visitor.open(urlsplit(link).path)
 
     def newcomer(self):
         """Return the account of a new user who has no phone yet."""
@@ -180,15 +243,76 @@ class Server:
     def _new_account(self, has_phone):
         # Not by /register: there a network makes twenty users and then has to wait.
         account = Account(f"kim{next(_numbers)}", PASSWORD)
-        address = f"{account.username}@example.org"
         with self.app.app_context():
-            user = self.door.users.create(account.username, address, PASSWORD)
+            password_hash = self.door.passwords.hash_password(PASSWORD)
+            user = self.door.users.create(
+                account.username, address_of(account), password_hash
+            )
             if has_phone:
                 account.phone = Phone(self.door.totp.new_secret(), RealClock())
                 self.door.second_factor.activate(user, account.phone.secret, 0)
                 account.recovery_codes = self.door.recovery.renew_codes(user)
             self.door.db.db.session.commit()
         return account
+
+
+def address_of(account):
+    """Return the address that belongs to an account."""
+    return f"{account.username}@example.org"
+
+
+class FlaskRun:
+    """A step as its reader starts it: `flask run`, which prints the mails."""
+
+    def __init__(self, stage):
+        self.clock = RealClock()
+        self.folder = stage.folder
+        self.database = database_of(stage)
+        self.output = self.database.with_suffix(".log")
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.mails_read = 0
+
+    def __enter__(self):
+        environment = {
+            "SECRET_KEY": CONFIG["SECRET_KEY"],
+            "TOTP_KEYS": CONFIG["TOTP_KEYS"],
+            "DATABASE_URL": f"sqlite:///{self.database}",
+            "BASE_URL": self.url,
+        }
+        with self.output.open("a") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "flask", "run", "--port", str(self.port)],
+                cwd=self.folder,
+                env=os.environ | environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_for(lambda: "Running on" in self.output.read_text())
+        return self
+
+    def __exit__(self, *failure):
+        self.process.terminate()
+        self.process.wait(timeout=10)
+
+    def next_mail_to(self, address):
+        """Wait until another mail is printed, and return it; it is for this address."""
+        self._wait_for(lambda: len(self._mails()) > self.mails_read)
+        mails = self._mails()[self.mails_read :]
+        self.mails_read += len(mails)
+        assert {mail.to for mail in mails} == {address}
+        return mails[-1]
+
+    def _mails(self):
+        return read_mails(self.output.read_text())
+
+    def _wait_for(self, condition):
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"it does not come:\n{self.output.read_text()}")
+            time.sleep(0.02)
 
 
 class NetworkedBrowser(NetworkBrowser):
@@ -229,12 +353,17 @@ class Shot(NamedTuple):
         return cls(browser.network, target, urlencode(data), cookies)
 
 
+class ServerFailedError(AssertionError):
+    """The server answered that something went wrong on its side."""
+
+
 def fire(server, shots):
     """Send forms in the same moment, each on a connection that is open already."""
     barrier = threading.Barrier(len(shots), timeout=PATIENCE)
     with ThreadPoolExecutor(len(shots)) as threads:
         pages = list(threads.map(lambda shot: send(server, shot, barrier), shots))
-    assert all(page.status < 500 for page in pages), f"{pages}\n{server.log}"
+    if any(page.status >= 500 for page in pages):
+        raise ServerFailedError(f"{pages}\n{server.log}")
     return pages
 
 

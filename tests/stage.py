@@ -18,6 +18,7 @@ from werkzeug.security import generate_password_hash
 
 from tests.browser import InProcessBrowser
 from tests.browser import NetworkBrowser
+from tests.mailbox import read_mails
 from tests.phone import Phone
 from tests.phone import scan
 from tests.visitor import NotOfferedError
@@ -32,11 +33,13 @@ CONFIG = {
     # hashing made cheap: of the dummy user's password, and from step 04 on of all
     "PASSWORD_HASH_METHOD": "pbkdf2:sha256:1",
     "TOTP_KEYS": "a key for the secrets in the database of the tests",
+    "MAIL_IN_BACKGROUND": False,  # `flask send-mail` sends, and prints
     "DUMMY_PASSWORD_HASH": generate_password_hash("password", "pbkdf2:sha256:1"),
 }
 
 SCRATCH = tempfile.TemporaryDirectory(prefix="two-steps-in-")
 FIRST_WITH_DATABASE = "04"
+FIRST_WITH_MAIL = "05"
 LOADED = {}
 STARTED = []
 
@@ -230,7 +233,15 @@ class Site:
 
     def visitor(self, network="127.0.0.1"):
         """Return a visitor with a new browser."""
-        return Visitor(InProcessBrowser(self.app, network))
+        return Visitor(InProcessBrowser(self.app, network), self)
+
+    def mails(self):
+        """Send the mails that wait, and return them."""
+        if self.stage.number < FIRST_WITH_MAIL:
+            raise NotOfferedError("this step sends no mail")
+        done = self.app.test_cli_runner().invoke(args=["send-mail"])
+        assert done.exit_code == 0, done.output
+        return read_mails(done.output)
 
     def another_worker(self, **config):
         """Start the same app once more: a restart, or a second process."""
@@ -267,7 +278,11 @@ class RunningSite:
 
     def visitor(self, network=None):
         """Return a visitor with a new browser."""
-        return Visitor(NetworkBrowser(self.url, network))
+        return Visitor(NetworkBrowser(self.url, network), self)
+
+    def mails(self):
+        """Refuse: we do not see the mails of this server."""
+        pytest.skip("not run with --url: the test reads a mail")
 
     def another_worker(self, **config):
         """Refuse: we cannot start this server."""
@@ -327,9 +342,17 @@ def register(visitor, **values):
     account = Account(values.get("username", name), GOOD_PASSWORD)
     account.password = values.get("password", GOOD_PASSWORD)
     page = fill_in_registration(visitor, **{"username": account.username} | values)
+    if page.path == "/register/verify":
+        page = prove_address(visitor)
     if page.path != "/enrol":
         raise NotOfferedError(f"nobody can register: {page!r} {page.text}")
     return account
+
+
+def prove_address(visitor):
+    """Type in the code that was mailed to a new address; return the page."""
+    [mail] = visitor.site.mails()
+    return visitor.fill_in(email_code=mail.code)
 
 
 def equip(site, account):

@@ -15,6 +15,9 @@ from tests.real_browser import Screen
 from tests.real_browser import launch
 from tests.real_browser import need
 from tests.real_browser import serve
+from tests.servers import FlaskRun
+from tests.stage import GOOD_PASSWORD
+from tests.stage import Account
 
 pytestmark = pytest.mark.browser
 
@@ -127,6 +130,70 @@ def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_phone(screen):
     assert not screen.complaints()
 
 
+@since("05")
+@attack(52, 82, 49)
+def test_a_user_forgets_the_password_and_moves_to_a_new_phone(profile, step, request):
+    if request.config.getoption("--app"):
+        pytest.skip("not run with --app: the test starts the app itself")
+    profile.clear_cookies()
+    with FlaskRun(step) as site:
+        screen = Screen(site, site.url, profile)
+        account = Account("kim", GOOD_PASSWORD)
+        register_in(screen, account)
+        enrol_here(screen, account)
+        old_phone = account.phone
+        screen.log_out()
+
+        screen.open("/login").follow("I forgot my password")
+        screen.fill_in(email="kim@example.org")
+        assert "a mail is on its way" in screen.text
+        screen.open(urlsplit(site.next_mail_to("kim@example.org").link).path)
+        assert screen.path == "/reset/new"
+        new = "a kettle among seven clouds"
+        screen.fill_in(password=new, confirm=new, code=account.recovery_code())
+        assert screen.path == "/login"
+        screen.give_password(account)
+        assert screen.status == 422  # it is the old password
+        account.password = new
+        screen.give_password(account).fill_in(code=old_phone.code_from(1))
+        assert screen.path == "/"
+
+        screen.follow("Your account").follow("Move to a new phone")
+        screen.fill_in(current_password=new, code=account.recovery_code())
+        account.phone, _ = scanned_phone(screen)
+        screen.fill_in(code=account.phone.code_from(0))
+        assert "Your new phone is set up." in screen.text
+        assert "8 of 10 left" in screen.text
+        screen.log_out()
+
+        screen.give_password(account).fill_in(code=old_phone.code_from(1))
+        assert screen.status == 422
+        screen.fill_in(code=account.phone.code_from(1))
+        assert screen.path == "/"
+        assert not screen.complaints()
+        assert not screen.requests_to_others()
+        screen.tab.close()
+
+
+def register_in(screen, account):
+    """Register, and type in the code from the mail; the phone comes next."""
+    address = f"{account.username}@example.org"
+    password = {"password": account.password, "confirm": account.password}
+    screen.open("/login").follow("Create an account")
+    screen.fill_in(username=account.username, email=address, **password)
+    assert screen.path == "/register/verify"
+    screen.fill_in(email_code=screen.site.next_mail_to(address).code)
+    assert screen.path == "/enrol"
+
+
+def enrol_here(screen, account):
+    """Set up the phone on the page that is open, by the code of this time step."""
+    account.phone, _ = scanned_phone(screen)
+    screen.fill_in(code=account.phone.code_from(0))
+    account.recovery_codes = recovery_codes_on(screen)
+    screen.follow("I have saved them")
+
+
 # The QR code
 
 
@@ -203,6 +270,96 @@ def enrolment_pages(screen, account):
     screen.log_out().give_password(account)
 
 
+def verify_pages(screen):
+    """Stop where the mailed code is asked for, refused there, and with another mail."""
+    screen.open("/register")
+    screen.fill_in(
+        username="lee",
+        email="lee@example.org",
+        password=GOOD_PASSWORD,
+        confirm=GOOD_PASSWORD,
+    )
+    yield "verify"
+    screen.fill_in(email_code="00000000")
+    yield "verify refused"
+    screen.press(screen.find("button", "Send another code"))
+    yield "verify, told of another mail"
+
+
+def reset_pages(screen, account):
+    """Forget the password, follow the link, and set a new one."""
+    screen.open("/reset")
+    yield "reset"
+    screen.fill_in(email="kim@example")
+    yield "reset refused"
+    screen.fill_in(email=address_of(screen, account))
+    yield "login, told that a mail is on its way"
+    screen.open("/reset/not-a-link")
+    yield "reset, told that the link is dead"
+    screen.open(link_in_mail_to(screen, account))
+    yield "new password"
+    new = {"password": f"{GOOD_PASSWORD}, too", "confirm": f"{GOOD_PASSWORD}, too"}
+    screen.fill_in(**new, code=account.phone.wrong_code())
+    yield "new password refused"
+    screen.fill_in(**new, code=account.phone.code())
+    account.password = new["password"]
+    yield "login, told that the password is changed"
+    screen.log_in(account)
+
+
+def address_of(screen, account):
+    """Return the address that belongs to an account."""
+    question = "SELECT email FROM users WHERE username = ?"
+    return screen.site.sql(question, account.username)[0][0]
+
+
+def link_in_mail_to(screen, account):
+    """Return the path of the link that was mailed to the user of an account."""
+    address = address_of(screen, account)
+    mails = [mail for mail in screen.site.mails() if mail.to == address]
+    return urlsplit(mails[-1].link).path
+
+
+def account_pages(screen, account):
+    """Look at the account, and change everything in it."""
+    screen.open("/account")
+    yield "account"
+    screen.follow("Change password")
+    yield "change password"
+    screen.fill_in(current_password="x", password="short", confirm="y", code="0")
+    yield "change password refused"
+    password = f"{GOOD_PASSWORD}, again"
+    new = {"password": password, "confirm": password}
+    screen.fill_in(current_password="x", **new, code="000000")
+    yield "change password refused as a whole"
+    code = account.phone.code()
+    screen.fill_in(current_password=account.password, **new, code=code)
+    account.password = password
+    yield "account, told that the password is changed"
+    screen.follow("Move to a new phone")
+    yield "new phone"
+    screen.fill_in(current_password="x", code="000000")
+    yield "new phone refused"
+    code = account.phone.code()
+    screen.fill_in(current_password=account.password, code=code)
+    yield "new phone, secret"
+    screen.fill_in(code="000000")
+    yield "new phone, code refused"
+    account.phone, _ = scanned_phone(screen)
+    screen.fill_in(code=account.phone.code())
+    yield "account, told that the new phone is set up"
+    screen.site.clock.move(15 * 60)  # five proofs in a quarter of an hour are the limit
+    screen.follow("Make new codes")
+    yield "new codes"
+    screen.fill_in(current_password="x", code="000000")
+    yield "new codes refused"
+    code = account.phone.code()
+    screen.fill_in(current_password=account.password, code=code)
+    account.recovery_codes = recovery_codes_on(screen)
+    yield "new recovery codes"
+    screen.open("/account").log_out()
+
+
 def code_pages(screen, account):
     """Stop at the code page, and refused and paused there; then log in."""
     yield "code"
@@ -241,6 +398,11 @@ def pages_of(screen):
         yield from enrolment_pages(screen, account)
     if screen.site.stage.number >= "02":
         yield from code_pages(screen, account)
+    if screen.site.stage.number >= "05":
+        yield from verify_pages(screen)
+        yield from reset_pages(screen, account)
+        yield from account_pages(screen, account)
+        screen.log_in(account)
     yield "home"
     yield from error_pages(screen)
 
@@ -336,6 +498,27 @@ def test_the_code_field_waits_for_the_code_and_for_another_one(screen, account):
         assert screen.find(f"#{name}").is_visible()
 
 
+@since("05")
+def test_the_field_for_the_mailed_code_waits_for_it(screen):
+    pages = verify_pages(screen)
+    assert next(pages) == "verify"
+    assert screen.find("[name=email_code]:focus").is_visible()
+    assert next(pages) == "verify refused"
+
+    assert screen.find("[name=email_code]:focus").input_value() == ""
+
+
+@since("05")
+def test_a_refused_proof_is_what_a_screen_reader_reads_first(screen, account):
+    screen.log_in(account).open("/account/phone")
+    screen.fill_in(current_password="x", code="000000")
+
+    assert screen.status == 422
+    assert screen.tab.title().startswith("Error: ")
+    assert screen.focused.get_attribute("role") == "alert"
+    assert "did not work" in screen.focused.inner_text()
+
+
 @since("03")
 def test_the_enrolment_page_begins_at_its_top(screen):
     open_enrolment(screen)
@@ -408,6 +591,31 @@ def test_back_after_the_logout_shows_nothing_of_the_page(screen, account):
 
     assert screen.path == "/login"
     assert account.username not in screen.text
+
+
+@since("05")
+@attack(40)
+@pytest.mark.parametrize("path", ["", "/password", "/phone", "/recovery-codes"])
+def test_back_after_the_logout_shows_nothing_of_the_account(screen, account, path):
+    screen.log_in(account).open(f"/account{path}")
+    screen.find("h1")
+    screen.log_out()
+    screen.tab.go_back()
+
+    assert screen.path == "/login"
+
+
+@since("05")
+@attack(40, 50)
+def test_back_after_the_logout_does_not_show_the_new_secret(screen, account):
+    pages = account_pages(screen.log_in(account), account)
+    while next(pages) != "new phone, secret":
+        pass
+    assert screen.find("#secret").is_visible()
+    screen.log_out()
+    screen.tab.go_back()
+
+    assert screen.path == "/login"
 
 
 @attack(92)

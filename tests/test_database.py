@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
+import flask_migrate
 import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
@@ -15,6 +17,8 @@ from tests.marks import never_red
 from tests.marks import since
 from tests.marks import until
 from tests.phone import scan
+from tests.stage import STEPS
+from tests.stage import Stage
 from tests.stage import register
 from tests.test_recovery import ask_for_a_code
 from tests.test_recovery import recover
@@ -225,6 +229,66 @@ def test_a_registration_whose_commit_fails_leaves_nothing_behind(failing):
     assert failing.sql("SELECT count(*) FROM users") == [(0,)]
 
 
+def new_password(account):
+    """Return what is typed for a new password, with a recovery code."""
+    password = "a kettle among seven clouds"
+    code = account.recovery_codes[0]
+    return {"password": password, "confirm": password, "code": code}
+
+
+@since("05")
+@attack(118, 85)
+def test_a_reset_whose_commit_fails_leaves_link_and_code_good(failing):
+    account, visitor = failing.account(), failing.visitor()
+    [(address,)] = failing.sql("SELECT email FROM users")
+    visitor.open("/reset").fill_in(email=address)
+    page = visitor.open(urlsplit(failing.mails()[-1].link).path)
+    failing.fails = True
+
+    assert page.fill_in(**new_password(account)).status == 500
+    failing.fails = False
+    assert failing.visitor().give_password(account).path == "/login/code"
+    assert page.fill_in(**new_password(account)).path == "/login"
+    account.password = new_password(account)["password"]
+    failing.visitor().log_in(account)
+
+
+@since("05")
+@attack(118, 34)
+def test_a_change_whose_commit_fails_changes_nothing_and_can_be_repeated(failing):
+    account, visitor = failing.account(), failing.visitor()
+    visitor.log_in(account)
+    page = visitor.open("/account/password")
+    proof = {"current_password": account.password}
+    failing.fails = True
+
+    assert page.fill_in(**proof, **new_password(account)).status == 500
+    failing.fails = False
+    assert visitor.is_logged_in()
+    assert failing.visitor().give_password(account).path == "/login/code"
+    assert failing.mails() == []
+    assert page.fill_in(**proof, **new_password(account)).path == "/account"
+
+
+@since("05")
+@attack(118, 49)
+def test_a_move_whose_commit_fails_leaves_the_old_phone_good(failing, clock):
+    account, visitor = failing.account(), failing.visitor()
+    visitor.log_in(account)
+    proof = {"current_password": account.password, "code": account.recovery_code()}
+    page = visitor.open("/account/phone").fill_in(**proof)
+    new_phone = scan(page, clock)
+    code = new_phone.code()
+    failing.fails = True
+
+    assert page.fill_in(code=code).status == 500
+    failing.fails = False
+    failing.visitor().log_in(account)
+    assert page.fill_in(code=code).path == "/account"
+    account.phone = new_phone
+    failing.visitor().log_in(account)
+
+
 @since("04")
 @attack(137)
 def test_a_database_that_is_gone_is_owned_on_a_page_of_our_look(step, clock, tmp_path):
@@ -306,3 +370,50 @@ def test_an_old_key_stays_in_use_when_a_new_one_comes_first(site, account):
     rotated.visitor().log_in(account)
 
     assert site.sql("SELECT secret FROM second_factors") == before
+
+
+def migrate(site, how, revision):
+    """Run one of the migration commands on a site's database."""
+    with site.app.app_context():
+        how(revision=revision)
+
+
+@since("05")
+@attack(119)
+@never_red("step 04 has no older database")
+def test_a_database_of_an_older_step_keeps_its_users_there_and_back(step, clock):
+    older = Stage("04", STEPS["04"]).start(clock)
+    account = older.account()
+    uri = older.config["SQLALCHEMY_DATABASE_URI"]
+    newer = step.start(clock, SQLALCHEMY_DATABASE_URI=uri)
+
+    for _ in range(2):
+        migrate(newer, flask_migrate.upgrade, "head")
+        newer.visitor().log_in(account)
+        recover(newer, account, account.recovery_code())
+        migrate(newer, flask_migrate.downgrade, "0001")
+        older.visitor().log_in(account)
+
+
+@since("05")
+@attack(119)
+@never_red("step 04 has no older database")
+def test_a_migration_that_failed_has_done_nothing_and_works_the_second_time(
+    step, clock
+):
+    older = Stage("04", STEPS["04"]).start(clock)
+    account = older.account()
+    newer = step.start(
+        clock, SQLALCHEMY_DATABASE_URI=older.config["SQLALCHEMY_DATABASE_URI"]
+    )
+    tables = older.sql("SELECT name FROM sqlite_master ORDER BY name")
+    older.sql("CREATE TABLE resets (in_the_way INTEGER)")
+
+    with pytest.raises(OperationalError, match="resets"):
+        migrate(newer, flask_migrate.upgrade, "head")
+
+    older.sql("DROP TABLE resets")
+    assert older.sql("SELECT name FROM sqlite_master ORDER BY name") == tables
+    assert older.sql("SELECT version_num FROM alembic_version") == [("0001",)]
+    migrate(newer, flask_migrate.upgrade, "head")
+    newer.visitor().log_in(account)

@@ -14,6 +14,15 @@ def pages_of(step):
         "02": ["/login/code"],
         "03": ["/enrol", "/login/recovery"],
         "04": ["/register"],
+        "05": [
+            "/register/verify",
+            "/reset",
+            "/reset/new",
+            "/account",
+            "/account/password",
+            "/account/phone",
+            "/account/recovery-codes",
+        ],
     }
     return [path for n, paths in pages.items() if n <= step.number for path in paths]
 
@@ -128,6 +137,9 @@ def test_no_page_is_kept_in_a_cache(step, visitor, account):
     assert page.headers["Cache-Control"] == "no-store"
     for path in pages_of(step):
         assert visitor.ask("GET", path).headers["Cache-Control"] == "no-store"
+    visitor.log_in(account)
+    for path in pages_of(step):
+        assert visitor.ask("GET", path).headers["Cache-Control"] == "no-store"
 
 
 @attack(40)
@@ -174,9 +186,12 @@ def test_a_form_without_the_token_of_this_session_changes_nothing(
 
 @attack(93)
 def test_every_form_asks_for_the_token(step, visitor, account):
-    visitor.give_password(account)
-    for path in (*pages_of(step)[1:], "/logout"):
-        assert visitor.ask("POST", path, data={"code": "123456"}).status == 400, path
+    paths = [path for path in pages_of(step) if path not in ("/", "/account")]
+    for enter in (visitor.give_password, visitor.log_in):
+        enter(account)
+        for path in (*paths, "/logout"):
+            page = visitor.ask("POST", path, data={"code": "123456"})
+            assert page.status == 400, path
 
 
 @attack(93)

@@ -20,6 +20,7 @@ from tests.marks import since
 from tests.phone import scan
 from tests.servers import PASSWORD
 from tests.servers import Server
+from tests.servers import address_of
 from tests.servers import need_gunicorn
 from tests.stage import Account
 from tutorial import TIME_STEP
@@ -63,8 +64,16 @@ class Journey:
         page = self.server.visitor().open("/register")
         values = {"username": name, "email": f"{name}@example.org"}
         page = page.fill_in(**values, password=PASSWORD, confirm=PASSWORD)
+        if page.path == "/register/verify":
+            page = self.verify(page)
         assert page.path == "/enrol", page.text
         return page
+
+    def verify(self, page):
+        """Prove the address with the code that was mailed to it."""
+        self.doing = "verify"
+        mails = self.server.mails_to(address_of(self.account))
+        return page.fill_in(email_code=mails[-1].code)
 
     def enrol(self, page):
         """Set up the phone; it is known even if the answer gets lost."""
@@ -88,6 +97,70 @@ class Journey:
         self.account.phone.last_time_step = time_step
 
 
+class Owner:
+    """Somebody who has an account, and changes one thing of it after the other."""
+
+    def __init__(self, server, first_change):
+        self.server = server
+        self.account = server.account()
+        self.passwords = [PASSWORD]  # the one that holds, and one that may hold
+        self.phones = [self.account.phone]  # likewise
+        self.codes_spent = []  # the last one only if the change was made
+        self.link = None
+        self.changes = [self.change_password, self.reset, self.move]
+        self.changes = self.changes[first_change:] + self.changes[:first_change]
+        self.doing = "login"
+        self.failure = None
+
+    def go(self):
+        """Make each change once; give up when the server dies."""
+        try:
+            for change in self.changes:
+                self.doing = "login"
+                visitor = self.server.logged_in(self.account)
+                self.doing = change.__name__
+                change(visitor)
+        except requests.RequestException:
+            return
+        except Exception as failure:  # noqa: BLE001  a thread would swallow it
+            self.failure = failure
+        self.doing = "nothing"
+
+    def proof(self):
+        """Return what proves that it is the owner who asks."""
+        code = self.account.recovery_code()
+        return {"current_password": self.account.password, "code": code}
+
+    def change_password(self, visitor):
+        """Change the password on the account page."""
+        self._set_password(visitor.open("/account/password"), **self.proof())
+
+    def reset(self, visitor):
+        """Change the password with a link from a mail."""
+        page = self.server.follow_reset_link(self.account)
+        self.link = page.visitor
+        self._set_password(page, code=self.account.recovery_code())
+        self.link = None
+
+    def _set_password(self, page, **proof):
+        password = f"{PASSWORD}, {time.time()}"
+        self.passwords.append(password)
+        self.codes_spent.append(proof["code"])
+        page = page.fill_in(**proof, password=password, confirm=password)
+        assert page.path in ("/account", "/login"), page.text
+        self.passwords = [password]
+        self.account.password = password
+
+    def move(self, visitor):
+        """Move to a new phone."""
+        page = visitor.open("/account/phone").fill_in(**self.proof())
+        phone = scan(page, RealClock())
+        self.phones.append(phone)
+        page = page.fill_in(code=phone.code_from(-1))
+        assert page.path == "/account", page.text
+        self.phones = [phone]
+
+
 class Crowd:
     """Clients who start one journey after the other, until they are called home."""
 
@@ -104,7 +177,10 @@ class Crowd:
         number = 0
         while not self.is_over.is_set():
             number += 1
-            journey = Journey(self.server, f"kim{client}-{number}")
+            if client % 2 and self.server.has_mail:
+                journey = Owner(self.server, number % 3)
+            else:
+                journey = Journey(self.server, f"kim{client}-{number}")
             self.journeys.append(journey)
             journey.go()
 
@@ -147,8 +223,47 @@ def what_is_kept(server, account):
     return True, factor[0][0] if factor else None, codes
 
 
+def assert_change_was_made_or_not(server, owner):
+    """Log in with what holds: the old or the new, and nothing in between."""
+    works = [p for p in owner.passwords if is_password(server, owner.account, p)]
+    assert len(works) == 1, f"{owner.doing}: {owner.passwords} {works}"
+    owner.account.password = works[0]
+    if len(owner.passwords) == 2:
+        is_spent = hash_of(server, owner.codes_spent[-1]) not in codes_of(server, owner)
+        assert is_spent == (works == owner.passwords[1:]), owner.doing
+    if owner.link:
+        page = owner.link.open("/reset/new").path
+        assert page == ("/reset/new" if works == [owner.passwords[0]] else "/reset")
+    assert sum(ends_login(server, owner, phone) for phone in owner.phones) == 1
+
+
+def is_password(server, account, password):
+    """Tell whether a password leads on to the code page."""
+    account = Account(account.username, password)
+    return server.visitor().give_password(account).path == "/login/code"
+
+
+def hash_of(server, code):
+    """Return what the database keeps of a recovery code."""
+    return server.door.recovery.hash_code(code)
+
+
+def codes_of(server, owner):
+    """Return the recovery codes of a user, as the database keeps them."""
+    return what_is_kept(server, owner.account)[2]
+
+
+def ends_login(server, owner, phone):
+    """Tell whether a phone's next code lets the owner in."""
+    page = server.visitor().give_password(owner.account)
+    return page.fill_in(code=phone.code_from(1)).path == "/"
+
+
 def assert_nobody_is_locked_out(server, journey):
     """Go on where the journey ended: whatever was answered holds."""
+    if isinstance(journey, Owner):
+        assert_change_was_made_or_not(server, journey)
+        return
     account = journey.account
     is_user, last_time_step, codes = what_is_kept(server, account)
     hashes = {server.door.recovery.hash_code(code) for code in account.recovery_codes}

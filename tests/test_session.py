@@ -13,6 +13,9 @@ from tests.marks import never_red
 from tests.marks import since
 from tests.marks import until
 from tests.stage import STEPS
+from tests.test_account import change
+from tests.test_account import logged_in
+from tests.test_account import prove
 from tests.test_every_page import pages_of
 
 CLEAR = '"cache", "storage"'
@@ -260,6 +263,47 @@ def test_a_copy_of_a_pending_login_is_dead_after_logout(site, account):
     owner.log_out()
 
     assert thief.open("/login/code").path == "/login"
+
+
+@since("05")
+@attack(29, 33, 34)
+def test_each_of_many_changes_ends_the_sessions_that_came_before_it(site, account):
+    visitor, copies = logged_in(site, account), []
+    for path in ("/account/recovery-codes", "/account/phone", "/account/password"):
+        copies.append(site.visitor().take_cookies_of(visitor))
+        change(visitor, account, path)
+        assert visitor.is_logged_in()
+        assert not any(copy.is_logged_in() for copy in copies), path
+    visitor.log_out()
+    assert not visitor.is_logged_in()
+
+
+@since("05")
+@attack(4, 34)
+def test_a_change_after_a_switch_of_users_is_that_of_the_new_one(site):
+    first, second = site.account(), site.account()
+    visitor = logged_in(site, first)
+    page = visitor.open("/account/password")
+    values = {"current_password": first.password, "code": first.phone.code()}
+    visitor.log_in(second)
+
+    assert page.fill_in(**values).status == 400
+    change(visitor, second, "/account/password")
+    site.visitor().log_in(first)
+    site.visitor().log_in(second)
+
+
+@since("05")
+@attack(4)
+def test_a_new_phone_that_one_user_began_is_not_offered_to_the_next(site):
+    first, second = site.account(), site.account()
+    visitor = logged_in(site, first)
+    secret = prove(visitor, first, "/account/phone").find("#secret").text(strip=True)
+    visitor.log_in(second)
+
+    page = visitor.open("/account/phone")
+    assert secret not in page.html
+    assert page.find("[name=current_password]")
 
 
 @since("04")

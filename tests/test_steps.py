@@ -25,12 +25,12 @@ RAW_LINES = {
     "02": (220, 5),
     "03": (260, 5),
     "04": (480, 70),
-    "05": (700, 10),
+    "05": (855, 10),  # an outbox that loses nothing; each name imported is a line
     "06": (750, 20),
 }
-CODE_LINES = {"01": 150, "02": 250, "03": 360, "04": 580, "05": 960, "06": 1250}
+CODE_LINES = {"01": 150, "02": 250, "03": 360, "04": 585, "05": 1050, "06": 1340}
 MEDIAN_FUNCTION = 8
-LONGEST_FUNCTION = 25
+LONGEST_FUNCTION = 26  # create_app, where each setting is a line
 
 # What a step may take away or reorder: (step, file, name) and the reason.
 A_TABLE = "it is a table of the database now"
@@ -47,6 +47,7 @@ REPLACED = {
 
 # Imported by nothing: (package, why it is needed).
 RUNTIME_ONLY = {
+    "email-validator": "WTForms asks it whether a text is an address",
     "gunicorn": "runs `wsgi:app`",
     "psycopg": "SQLAlchemy loads it because of the database URL",
 }

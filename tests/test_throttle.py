@@ -8,11 +8,22 @@ from tests.marks import last
 from tests.marks import never_red
 from tests.marks import since
 from tests.marks import until
+from tests.phone import scan
+from tests.stage import fill_in_registration
+from tests.test_account import ADDRESS
+from tests.test_account import NEW_PASSWORD
+from tests.test_account import open_link
+from tests.test_account import prove
+from tests.test_account import register_kim
+from tests.test_account import reset
 
 pytestmark = pytest.mark.throttling
 
 LIMIT = 5
 WINDOW = 15 * 60
+HOUR = 60 * 60
+IN_A_ROW = 20
+REFUSED = "That user name and password do not match."
 
 
 def guess_password(visitor, username, password="wrong"):
@@ -349,6 +360,7 @@ def test_a_throttled_network_fills_no_table(site):
 
 
 @since("04")
+@until("04")
 @attack(133)
 @never_red("step 03 has no tables that could grow")
 def test_old_counts_and_abandoned_enrolments_are_swept_away(site, account, clock):
@@ -388,3 +400,573 @@ def test_what_was_typed_is_not_stored_with_the_counts(site):
     for (bucket,) in site.sql("SELECT bucket FROM attempts"):
         assert len(bucket) == 64
         assert set(bucket) <= set("0123456789abcdef")
+
+
+# Wherever something is checked
+
+
+@pytest.fixture
+def kim(site):
+    """Return the account of somebody whose address we know."""
+    return register_kim(site)
+
+
+def at_the_current_password(site, kim):
+    """Return how to guess the password again, when something is to be changed."""
+    visitor = site.visitor()
+    visitor.log_in(kim)
+
+    def guess(is_right):
+        right, code = kim.password, kim.phone.code()
+        password = right if is_right else "a wrong password"
+        path = "/account/recovery-codes"
+        return prove(visitor, kim, path, current_password=password, code=code)
+
+    return guess
+
+
+def at_the_code_of_the_account(site, kim):
+    """Return how to guess a code, when something is to be changed."""
+    visitor = site.visitor()
+    visitor.log_in(kim)
+
+    def guess(is_right):
+        code = kim.phone.code() if is_right else kim.phone.wrong_code()
+        return prove(visitor, kim, "/account/recovery-codes", code=code)
+
+    return guess
+
+
+def at_the_recovery_code_of_the_account(site, kim):
+    """Return how to guess a recovery code, when something is to be changed."""
+    visitor = site.visitor()
+    visitor.log_in(kim)
+
+    def guess(is_right):
+        code = kim.recovery_codes[0] if is_right else "kq3v-7hzn-2xda-m4tc-p6wl-ye5s"
+        return prove(visitor, kim, "/account/recovery-codes", code=code)
+
+    return guess
+
+
+def at_the_reset_request(site, kim):
+    """Return how to ask for a mail with a link: each counts, there is no wrong one."""
+    visitor = site.visitor()
+
+    def guess(is_right):
+        page = visitor.open("/reset").fill_in(email=f"  {ADDRESS.title()}")
+        return None if page.status == 200 and not is_right else page
+
+    return guess
+
+
+def at_the_reset_code(site, kim):
+    """Return how to guess a code at the reset."""
+    page = open_link(site)
+
+    def guess(is_right):
+        code = kim.phone.code() if is_right else kim.phone.wrong_code()
+        return reset(page, code)
+
+    return guess
+
+
+def at_the_recovery_code_of_the_reset(site, kim):
+    """Return how to guess a recovery code at the reset."""
+    page = open_link(site)
+
+    def guess(is_right):
+        code = kim.recovery_codes[0] if is_right else "kq3v-7hzn-2xda-m4tc-p6wl-ye5s"
+        return reset(page, code)
+
+    return guess
+
+
+def at_the_mailed_code(site, kim):
+    """Return how to guess the code that was mailed to a new address."""
+    page = fill_in_registration(site.visitor(), email="lee@example.org")
+    [mail] = site.mails()
+    wrong = f"{(int(mail.code) + 1) % 10**8:08}"
+
+    def guess(is_right):
+        return page.fill_in(email_code=mail.code if is_right else wrong)
+
+    return guess
+
+
+def at_the_wish_for_another_mail(site, kim):
+    """Return how to ask for another mailed code: each counts."""
+    page = fill_in_registration(site.visitor(), email="sam@example.org")
+    site.mails()
+    token = page.find("[name=csrf_token]").attributes["value"]
+    data = {"csrf_token": token, "resend": "1"}
+
+    def guess(is_right):
+        answer = page.visitor.send("/register/verify", data)
+        return None if answer.status == 200 and not is_right else answer
+
+    return guess
+
+
+VERIFIERS = [
+    at_the_current_password,
+    at_the_code_of_the_account,
+    at_the_recovery_code_of_the_account,
+    at_the_reset_request,
+    at_the_reset_code,
+    at_the_recovery_code_of_the_reset,
+    at_the_mailed_code,
+    at_the_wish_for_another_mail,
+]
+PLACES = [  # each with a count of its own
+    at_the_current_password,
+    at_the_reset_request,
+    at_the_reset_code,
+    at_the_mailed_code,
+    at_the_wish_for_another_mail,
+]
+
+
+def use_up(guess):
+    """Guess wrong up to the limit."""
+    for _ in range(LIMIT):
+        page = guess(is_right=False)
+        assert page is None or page.status == 422, page
+
+
+@since("05")
+@attack(71)
+@pytest.mark.parametrize("verifier", VERIFIERS)
+def test_wherever_something_is_checked_there_is_a_pause_after_five(
+    site, kim, clock, verifier
+):
+    guess = verifier(site, kim)
+    began = clock.now()
+    use_up(guess)
+
+    for is_right in (False, True):
+        page = guess(is_right=is_right)
+        assert page.status == 429
+        assert 0 < int(page.headers["Retry-After"]) <= WINDOW
+    clock.move_to(began + WINDOW - 1)
+    assert guess(is_right=True).status == 429
+    clock.move_to(max(clock.now(), began + WINDOW) + 3 * 30)
+    assert guess(is_right=True).status == 200
+
+
+@since("05")
+@attack(135)
+@pytest.mark.parametrize("place", PLACES)
+def test_a_pause_in_one_place_is_no_pause_in_another(site, kim, place):
+    others = [other for other in PLACES if other is not place]
+    if place is at_the_reset_request:  # without a mail there is no code to guess
+        others.remove(at_the_reset_code)
+    guess = place(site, kim)
+    guesses = [other(site, kim) for other in others]
+    use_up(guess)
+    assert guess(is_right=True).status == 429
+
+    for other, guess in zip(others, guesses, strict=True):
+        page = guess(is_right=False)
+        assert page is None or page.status == 422, other.__name__
+    site.visitor().log_in(kim)
+
+
+@since("05")
+@attack(71, 135)
+@pytest.mark.parametrize(
+    "verifier", [at_the_current_password, at_the_code_of_the_account, at_the_reset_code]
+)
+def test_a_pause_of_one_user_is_no_pause_for_another(site, kim, verifier):
+    other = site.account()
+    visitor = site.visitor()
+    visitor.log_in(other)
+    use_up(verifier(site, kim))
+
+    page = prove(visitor, other, "/account/recovery-codes")
+    assert page.status == 200
+
+
+@since("05")
+@attack(71)
+def test_another_network_or_link_brings_no_new_guesses_at_the_reset(site, kim):
+    use_up(at_the_reset_code(site, kim))
+    page = open_link(site)
+    elsewhere = site.visitor(network="192.0.2.9").take_cookies_of(page.visitor)
+
+    assert reset(page, kim.phone.code()).status == 429
+    page = elsewhere.open("/reset/new")
+    assert reset(page, kim.phone.code()).status == 429
+
+
+@since("05")
+@attack(71)
+def test_a_pause_at_the_reset_uses_up_neither_link_nor_code(site, kim, clock):
+    page = open_link(site)
+    use_up(lambda is_right: reset(page, kim.phone.wrong_code()))
+    clock.move(WINDOW - 1)
+    code = kim.phone.code()
+    assert reset(page, code).status == 429
+    clock.move(1)
+
+    assert reset(page, code).path == "/login"
+
+
+@since("05")
+@attack(71)
+def test_another_session_of_the_user_brings_no_new_guesses(site, kim):
+    visitors = [site.visitor() for _ in range(LIMIT)]
+    for visitor in visitors:
+        visitor.log_in(kim)
+    for visitor in visitors:
+        page = prove(visitor, kim, "/account/phone", current_password="wrong")
+        assert page.status == 422
+
+    assert prove(visitors[0], kim, "/account/password").status == 429
+
+
+@since("05")
+@attack(71)
+def test_guesses_at_the_new_phone_are_counted(site, kim, clock):
+    visitor = site.visitor()
+    visitor.log_in(kim)
+    page = prove(visitor, kim, "/account/phone")
+    new = scan(page, clock)
+    for _ in range(LIMIT):
+        assert page.fill_in(code=new.wrong_code()).status == 422
+
+    assert page.fill_in(code=new.wrong_code()).status == 429
+    assert page.fill_in(code=new.code()).status == 429
+    clock.move(WINDOW)
+    assert page.fill_in(code=new.code()).status == 422  # and the proof is too old
+    site.visitor().log_in(kim)
+
+
+@since("05")
+@attack(71, 91, 133)
+def test_a_network_that_asks_for_links_for_many_addresses_fills_no_table(site):
+    visitor = site.visitor()
+    for number in range(20):
+        page = visitor.open("/reset").fill_in(email=f"k{number}@example.org")
+        assert page.status == 200
+    kept = [site.sql(f"SELECT count(*) FROM {t}") for t in ("attempts", "letters")]
+    for number in range(20, 60):
+        page = visitor.open("/reset").fill_in(email=f"k{number}@example.org")
+        assert page.status == 429
+
+    now = [site.sql(f"SELECT count(*) FROM {t}") for t in ("attempts", "letters")]
+    assert now == kept
+    elsewhere = site.visitor(network="192.0.2.8").open("/reset")
+    assert elsewhere.fill_in(email="k99@example.org").status == 200
+
+
+@since("05")
+@attack(135)
+def test_an_address_typed_as_a_name_is_counted_apart(site, kim):
+    for _ in range(LIMIT + 1):
+        status = guess_password(site.visitor(), ADDRESS)
+
+    assert status == 429
+    assert site.visitor().open("/reset").fill_in(email=ADDRESS).status == 200
+    assert guess_password(site.visitor(), "kim") == 422
+
+
+@since("05")
+@attack(133)
+@never_red("step 04 sweeps its counts away as well")
+def test_counts_are_swept_away_after_an_hour_but_not_those_of_wrong_codes(
+    site, account, clock
+):
+    other = site.account()
+    guess_wrong_codes(site, account, clock, 3)
+    for number in range(15):
+        guess_password(site.visitor(), f"user{number}")
+    for _ in range(5):
+        site.newcomer()
+    clock.move(HOUR + 1)
+    site.visitor().log_in(other)
+
+    # its network at the password page, and the wrong codes in a row of the other
+    assert site.sql("SELECT count(*) FROM attempts")[0][0] <= 2
+    site.newcomer()
+    assert site.sql("SELECT count(*) FROM waiting_secrets") == [(1,)]
+
+
+# Twenty wrong codes in a row
+
+
+def guess_wrong_codes(site, account, clock, number):
+    """Guess codes with the password, as fast as the pauses let one."""
+    guesser = site.visitor(network="192.0.2.66")
+    for count in range(number):
+        if count % LIMIT == 0:
+            clock.move(WINDOW)
+            guesser.give_password(account)
+        page = guesser.open("/login/code").fill_in(code=account.phone.wrong_code())
+        assert page.status == 422, count
+
+
+def guess_wrong_recovery_codes(site, account, clock, number):
+    """Guess recovery codes with the password, as fast as the pauses let one."""
+    guesser = site.visitor(network="192.0.2.66")
+    for count in range(number):
+        if count % LIMIT == 0:
+            clock.move(WINDOW)
+            guesser.give_password(account)
+        page = guesser.open("/login/recovery").fill_in(recovery_code=f"wrong-{count}")
+        assert page.status == 422, count
+
+
+def guess_at_the_reset(site, account, clock, number):
+    """Guess codes with a link from the mailbox, as fast as the pauses let one."""
+    for count in range(number):
+        if count % LIMIT == 0:
+            clock.move(WINDOW)
+        if count % (2 * LIMIT) == 0:
+            page = open_link(site)
+        page = reset(page, account.phone.wrong_code())
+        assert page.status == 422, count
+    return page
+
+
+def guess_in_the_account(site, account, clock, number):
+    """Guess codes in a session that was left open; return the visitor."""
+    visitor = site.visitor()
+    visitor.log_in(account)
+    paths = ("/account/password", "/account/phone", "/account/recovery-codes")
+    for count in range(number):
+        if count % LIMIT == 0:
+            clock.move(WINDOW)
+        path = paths[count % 3]
+        prove(visitor, account, path, code=account.phone.wrong_code())
+    return visitor
+
+
+@since("05")
+@attack(72)
+@pytest.mark.parametrize("guess", [guess_wrong_codes, guess_wrong_recovery_codes])
+def test_after_twenty_wrong_codes_the_password_counts_as_stolen(
+    site, kim, clock, guess
+):
+    guess(site, kim, clock, IN_A_ROW)
+
+    [mail] = site.mails()
+    assert mail.to == ADDRESS
+    assert "password" in mail.subject
+    assert "reset" in mail.subject
+    assert "http" not in mail.text
+    right = site.visitor().give_password(kim)
+    wrong = site.visitor()
+    assert guess_password(wrong, kim.username) == right.status == 422
+    assert REFUSED in right.text
+    assert right.text == wrong.page.text
+    assert right.title == wrong.page.title
+    clock.move(7 * 24 * HOUR)
+    assert site.visitor().give_password(kim).status == 422
+    assert site.mails() == []
+
+
+@since("05")
+@attack(72)
+def test_wrong_codes_of_both_kinds_are_counted_together(site, kim, clock):
+    guess_wrong_codes(site, kim, clock, 10)
+    guess_wrong_recovery_codes(site, kim, clock, 9)
+    assert site.visitor().give_password(kim).path == "/login/code"
+    guess_wrong_recovery_codes(site, kim, clock, 1)
+
+    assert site.visitor().give_password(kim).status == 422
+
+
+@since("05")
+@attack(72)
+@never_red("nothing happens on step 04 after any number of wrong codes")
+def test_nineteen_wrong_codes_in_a_row_do_nothing(site, kim, clock):
+    visitor = site.visitor()
+    visitor.log_in(kim)
+    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+
+    assert visitor.is_logged_in()
+    clock.move(WINDOW)
+    site.visitor().log_in(kim)
+    if site.stage.number >= "05":
+        assert site.mails() == []
+
+
+@since("05")
+@attack(30, 33, 72)
+def test_a_stolen_password_ends_pending_logins_and_sessions(site, kim, clock):
+    visitor = site.visitor()
+    visitor.log_in(kim)
+    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+    clock.move(WINDOW)
+    pending = site.visitor()
+    page = pending.give_password(kim)
+    assert visitor.is_logged_in()
+    guess_wrong_codes(site, kim, clock, 1)
+
+    assert page.fill_in(code=kim.phone.code()).path == "/login"
+    assert not pending.is_logged_in()
+    assert not visitor.is_logged_in()
+
+
+@since("05")
+@attack(72)
+@never_red("nothing happens on step 04 after any number of wrong codes")
+def test_a_complete_login_starts_the_count_anew(site, kim, clock):
+    for _ in range(2):
+        guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+        clock.move(WINDOW)
+        site.visitor().log_in(kim)
+
+
+@since("05")
+@attack(72, 133)
+def test_wrong_codes_are_counted_over_months(site, kim, clock):
+    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+    clock.move(90 * 24 * HOUR)
+    site.visitor().log_in(site.account())  # who sweeps old counts away
+    guess_wrong_codes(site, kim, clock, 1)
+
+    assert site.visitor().give_password(kim).status == 422
+
+
+@since("05")
+@attack(72)
+def test_half_a_login_does_not_start_the_count_anew(site, kim, clock):
+    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+    clock.move(WINDOW)
+    site.visitor().give_password(kim)
+    guess_wrong_codes(site, kim, clock, 1)
+
+    assert site.visitor().give_password(kim).status == 422
+
+
+@since("05")
+@attack(26, 72)
+def test_wrong_codes_in_the_pause_are_not_counted(site, kim, clock):
+    guess_wrong_codes(site, kim, clock, LIMIT)
+    visitor = site.visitor()
+    visitor.give_password(kim)
+    for _ in range(IN_A_ROW):
+        assert guess_code(visitor, kim.phone.wrong_code()) == 429
+    clock.move(WINDOW)
+
+    site.visitor().log_in(kim)
+    assert site.mails() == []
+
+
+@since("05")
+@attack(72, 82)
+@pytest.mark.parametrize("kind", ["phone", "recovery"])
+def test_a_reset_with_a_code_makes_a_stolen_password_good_again(site, kim, clock, kind):
+    guess_wrong_codes(site, kim, clock, IN_A_ROW)
+    clock.move(WINDOW)
+    site.mails()
+    page = open_link(site)
+    page = reset(page, kim.phone.code(), password=kim.password)
+    assert page.status == 422
+    code = kim.phone.code() if kind == "phone" else kim.recovery_code()
+    page = reset(page, code)
+    assert page.path == "/login"
+
+    assert guess_password(site.visitor(), "kim", kim.password) == 422
+    kim.password = NEW_PASSWORD
+    site.visitor().log_in(kim)
+    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+    clock.move(WINDOW)
+    site.visitor().log_in(kim)
+
+
+@since("05")
+@attack(72)
+def test_after_twenty_wrong_codes_at_the_reset_only_a_recovery_code_serves(
+    site, kim, clock
+):
+    guess_at_the_reset(site, kim, clock, IN_A_ROW)
+    clock.move(WINDOW)
+    page = open_link(site)
+
+    for _ in range(2):
+        assert reset(page, kim.phone.code()).status == 422
+    clock.move(5 * 60)
+    site.visitor().log_in(kim)
+    assert reset(page, kim.recovery_code()).path == "/login"
+    kim.password = NEW_PASSWORD
+    site.visitor().log_in(kim)
+
+
+@since("05")
+@attack(72)
+def test_after_nineteen_wrong_codes_at_the_reset_the_phone_still_serves(
+    site, kim, clock
+):
+    page = guess_at_the_reset(site, kim, clock, IN_A_ROW - 1)
+
+    assert reset(page, kim.phone.code()).path == "/login"
+
+
+@since("05")
+@attack(72)
+def test_a_reset_with_a_recovery_code_lets_the_phone_serve_again(site, kim, clock):
+    guess_at_the_reset(site, kim, clock, IN_A_ROW)
+    clock.move(WINDOW)
+    assert reset(open_link(site), kim.recovery_code()).path == "/login"
+    clock.move(HOUR)
+
+    page = reset(open_link(site), kim.phone.code(), "five crows on a red tractor")
+    assert page.path == "/login"
+
+
+@since("05")
+@attack(72)
+def test_after_twenty_wrong_codes_in_the_account_the_session_ends(site, kim, clock):
+    visitor = guess_in_the_account(site, kim, clock, IN_A_ROW - 1)
+    assert visitor.is_logged_in()
+    copy = site.visitor().take_cookies_of(visitor)
+    wrong = kim.phone.wrong_code()
+    page = prove(visitor, kim, "/account/recovery-codes", code=wrong)
+
+    assert page.path == "/login"
+    assert "logged you out" in page.text
+    assert not visitor.is_logged_in()
+    assert not copy.is_logged_in()
+    clock.move(WINDOW)
+    site.visitor().log_in(kim)
+    assert site.mails() == []
+
+
+@since("05")
+@attack(72)
+def test_a_login_after_that_starts_the_account_s_count_anew(site, kim, clock):
+    guess_in_the_account(site, kim, clock, IN_A_ROW)
+    clock.move(WINDOW)
+    visitor = guess_in_the_account(site, kim, clock, IN_A_ROW - 1)
+
+    assert visitor.is_logged_in()
+    clock.move(WINDOW)
+    assert prove(visitor, kim, "/account/recovery-codes").status == 200
+
+
+@since("05")
+@attack(72, 135)
+def test_wrong_codes_on_one_route_lock_no_other(site, kim, clock):
+    visitor = guess_in_the_account(site, kim, clock, IN_A_ROW - 1)
+    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+    guess_at_the_reset(site, kim, clock, IN_A_ROW - 1)
+    clock.move(WINDOW)
+
+    assert visitor.is_logged_in()
+    assert prove(visitor, kim, "/account/recovery-codes").status == 200
+    site.visitor().log_in(kim)
+    clock.move(WINDOW)
+    assert reset(open_link(site), kim.phone.code()).path == "/login"
+
+
+@since("05")
+@attack(72, 135)
+@never_red("nothing happens on step 04 after any number of wrong codes")
+def test_a_password_that_counts_as_stolen_locks_no_other_user(site, kim, clock):
+    other = site.account()
+    guess_wrong_codes(site, kim, clock, IN_A_ROW)
+
+    site.visitor().log_in(other)

@@ -13,6 +13,12 @@ from tests.marks import attack
 from tests.marks import since
 from tests.marks import until
 from tests.stage import enrol
+from tests.stage import fill_in_registration
+from tests.test_account import CHANGES
+from tests.test_account import change
+from tests.test_account import logged_in
+from tests.test_account import move
+from tests.test_account import prove
 from tests.test_every_page import pages_of
 from tests.test_recovery import recover
 
@@ -44,6 +50,14 @@ CODE_REFUSED = (
 RECOVERY_REFUSED = (
     "That recovery code did not work. Check it, or use another: each works once."
 )
+PROOF_REFUSED = (
+    "Password or code did not work. Check the password, and wait for a new code."
+)
+RESET_SENT = (
+    "If an account uses this address, a mail is on its way. It can take a few minutes; "
+    "look in the spam folder too. You will also need your phone or a recovery code."
+)
+LINK_DEAD = "This link no longer works. Links last 20 minutes and work once"
 
 
 def error_on(page):
@@ -124,6 +138,138 @@ def test_after_a_recovery_code_the_page_says_how_many_are_left(site, account):
     )
     assert "Codes left: 8." in recover(site, account, second).text
     assert error_on(recover(site, account, first)) == RECOVERY_REFUSED
+
+
+@since("05")
+@attack(59)
+def test_when_two_recovery_codes_are_left_or_fewer_the_page_says_what_to_do(
+    site, account
+):
+    advice = "Make new ones on your account page."
+    for left in range(9, -1, -1):
+        page = recover(site, account, account.recovery_code())
+        assert f"Codes left: {left}." in page.text
+        assert (advice in page.text) == (left <= 2), left
+    assert advice not in page.visitor.open("/").text
+
+
+@since("05")
+def test_the_account_page_says_what_is_set_up_and_leads_to_each_change(site, account):
+    visitor = logged_in(site, account)
+    page = visitor.open("/").follow("Your account")
+
+    assert page.path == "/account"
+    assert "10 of 10 left" in page.text
+    assert "password and a code, and logs out all other devices" in page.text
+    for words, path in zip(
+        ("Change password", "Move to a new phone", "Make new codes"),
+        CHANGES,
+        strict=True,
+    ):
+        assert visitor.open("/account").follow(words).path == path
+
+
+@since("05")
+@attack(1)
+@pytest.mark.parametrize("path", CHANGES)
+def test_a_refused_proof_says_what_to_do_and_takes_the_focus(site, account, path):
+    visitor = logged_in(site, account)
+    page = prove(visitor, account, path, current_password="wrong", code="123456")
+
+    assert error_on(page) == PROOF_REFUSED
+    assert page.title.startswith("Error: ")
+    assert page.find("[autofocus]").text() == PROOF_REFUSED
+
+
+@since("05")
+def test_a_change_says_what_happened_to_other_devices(site, account):
+    visitor = logged_in(site, account)
+
+    page = change(visitor, account, "/account/password")
+    assert "Your password is changed. All other devices are logged out." in page.text
+    assert "Your password is changed" not in visitor.open("/account").text
+    page = change(visitor, account, "/account/phone")
+    assert "Your new phone is set up. All other devices are logged out." in page.text
+    page = change(visitor, account, "/account/recovery-codes")
+    assert "You cannot see them again" in page.text
+    assert page.follow("I have saved them").path in ("/", "/account")
+
+
+@since("05")
+def test_a_refused_code_of_a_new_phone_says_what_to_do(site, account, clock):
+    visitor = logged_in(site, account)
+    page = prove(visitor, account, "/account/phone")
+    assert "You have ten minutes." in page.text
+    page = page.fill_in(code="000000")
+
+    assert error_on(page).startswith(CODE_REFUSED)
+
+
+@since("05")
+@attack(72)
+def test_a_session_that_ends_after_too_many_wrong_codes_says_so(site, account, clock):
+    visitor = logged_in(site, account)
+    for count in range(20):
+        if count % 5 == 0:
+            clock.move(15 * 60)
+        wrong = account.phone.wrong_code()
+        page = prove(visitor, account, "/account/phone", code=wrong)
+
+    words = "Too many codes were wrong. For safety we have logged you out."
+    assert page.path == "/login"
+    assert words in page.text
+    assert words not in visitor.open("/login").text
+
+
+@since("05")
+def test_the_page_that_asks_for_a_link_says_the_same_to_everybody(visitor, account):
+    page = visitor.open("/login").follow("I forgot my password")
+    page = page.fill_in(email="nobody@example.org")
+
+    assert RESET_SENT in page.text
+    assert page.path == "/login"
+
+
+@since("05")
+@attack(86)
+def test_a_dead_link_says_what_to_do(visitor):
+    page = visitor.open("/reset/x.y.z")
+
+    assert page.path == "/reset"
+    assert LINK_DEAD in page.text
+    assert page.find("[name=email]")
+
+
+@since("05")
+@attack(48)
+def test_a_refused_mailed_code_says_what_to_do(site):
+    page = fill_in_registration(site.visitor())
+    for text, words in (
+        ("00000000", "That code did not work. Use the one in the newest mail."),
+        ("1234567", "Enter the digits from the mail."),
+    ):
+        page = page.fill_in(email_code=text)
+        assert error_on(page) == words
+        assert page.find("[name=email_code]").attributes["value"] == ""
+
+
+@since("05")
+@pytest.mark.parametrize("path", CHANGES)
+def test_the_pages_of_the_account_are_as_easy_to_use_as_the_others(site, account, path):
+    visitor = logged_in(site, account)
+    phone, page, _ = move(visitor, account)
+    account.phone = phone
+    pages = [page, visitor.open(path), prove(visitor, account, path, code="")]
+    pages.append(prove(visitor, account, "/account/phone"))
+    for page in pages:
+        assert len(page.find_all("h1")) == 1
+        heading = f"{page.find('h1').text()} · Door"
+        assert page.title.removeprefix("Error: ") == heading
+        for field in page.find_all("input:not([type=hidden])"):
+            assert page.find(f"label[for={field.attributes['id']}]").text()
+            for name in field.attributes.get("aria-describedby", "").split():
+                assert page.find(f"#{name}").text()
+        assert not page.find_all("[style], script:not([src]), style")
 
 
 @since("03")
@@ -258,6 +404,8 @@ def test_eight_that_start_together_agree_on_one_key_that_only_we_may_read(
 def test_every_page_needs_nothing_from_another_host(step, visitor, account):
     seen = [visitor.open("/login"), visitor.give_password(account)]
     seen += [visitor.open(path) for path in pages_of(step)]
+    visitor.log_in(account)
+    seen += [visitor.open(path) for path in pages_of(step)]
     for page in seen:
         for element in page.find_all("[src], link[href], form[action]"):
             of = element.attributes
@@ -271,6 +419,8 @@ def test_each_page_is_named_in_its_title_and_has_one_heading(step, visitor, acco
     titles = set()
     pages = [visitor.open("/login"), visitor.give_password(account)]
     pages += [visitor.open(path) for path in pages_of(step)]
+    visitor.log_in(account)
+    pages += [visitor.open(path) for path in pages_of(step)]
     for page in pages:
         assert len(page.find_all("h1")) == 1
         assert page.title == f"{page.find('h1').text()} · Door"
@@ -281,6 +431,8 @@ def test_each_page_is_named_in_its_title_and_has_one_heading(step, visitor, acco
 
 def test_every_field_has_a_label_and_what_describes_it_is_there(step, visitor, account):
     pages = [visitor.open("/login"), visitor.give_password(account)]
+    pages += [visitor.open(path) for path in pages_of(step)]
+    visitor.log_in(account)
     pages += [visitor.open(path) for path in pages_of(step)]
     for page in pages:
         for field in page.find_all("input:not([type=hidden])"):

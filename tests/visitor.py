@@ -82,8 +82,9 @@ class Page:
 class Visitor:
     """Somebody with a browser."""
 
-    def __init__(self, browser):
+    def __init__(self, browser, site=None):
         self.browser = browser
+        self.site = site
         self.page = None
 
     def ask(self, method, path, **how):

@@ -1,7 +1,8 @@
 """The database: one request is one transaction."""
 
+import sqlite3
+from contextlib import suppress
 from pathlib import Path
-from sqlite3 import Connection as SQLite
 
 from flask import session
 from flask_migrate import Migrate
@@ -23,9 +24,10 @@ def init_app(app):
 
 def set_up_sqlite(connection, record):
     """Let SQLite read while it writes, wait for its turn, and check foreign keys."""
-    if isinstance(connection, SQLite):
-        connection.execute("PRAGMA journal_mode = WAL")
+    if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA busy_timeout = 15000")  # milliseconds
+        with suppress(sqlite3.OperationalError):  # another process is just doing it
+            connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
 

@@ -31,6 +31,8 @@ ADD_UNLESS_THERE = text("""
     VALUES (:session_id, :secret, :since) ON CONFLICT (session_id) DO NOTHING
 """)
 
+REFUSED = f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
+
 bp = Blueprint("enrolment", __name__)
 
 
@@ -82,6 +84,16 @@ def show_secret(form, user):
     return render_template("enrol.html", form=form, **values), form.status
 
 
+def read_first_code(form, user):
+    """Return the waiting secret, and the time step of its first code, None if wrong."""
+    throttle.spend_attempt("enrolment", user.username)
+    secret = waiting_secret()
+    time_step = totp.matching_time_step(secret, form.code.data)
+    if time_step is None:
+        form.code.errors.append(REFUSED)
+    return secret, time_step
+
+
 @bp.route("/enrol", methods=["GET", "POST"])
 @visitor.pending_login_required
 def enrol(user):
@@ -91,16 +103,11 @@ def enrol(user):
     form = CodeForm()
     if not form.validate_on_submit():
         return show_secret(form, user)
-    throttle.spend_attempt("enrolment", user.username)
-    secret = waiting_secret()
+    secret, time_step = read_first_code(form, user)
     db.session.refresh(user)  # a second click may have been faster
     if second_factor.secret_of(user):
         return visitor.go_to("second_factor.code")
-    time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
-        form.code.errors.append(
-            f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
-        )
         return show_secret(form, user)
     if not second_factor.activate(user, secret, time_step):
         return visitor.go_to("second_factor.code")

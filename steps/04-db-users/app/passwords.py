@@ -1,5 +1,6 @@
 """What a password has to be, and how it is kept."""
 
+import re
 from unicodedata import normalize
 
 from flask import current_app
@@ -32,9 +33,10 @@ def has_right_length(form, field):
         raise ValidationError("Use at most 256 characters.")
 
 
-def weakness(password, names):
-    """Return why a password would be guessed early, or None; names are the user's."""
-    names = [*names, "door", current_app.config["ISSUER"]]
+def weakness(password, username, email):
+    """Return why a password of this user would be guessed early, or None."""
+    parts = re.split(r"[@._+-]", f"{username}@{email}@door")
+    names = [part for part in parts if len(part) > 2] + [current_app.config["ISSUER"]]
     rest = password.casefold()
     for name in names:
         rest = rest.replace(name.casefold(), "")

@@ -18,7 +18,7 @@ from . import visitor
 from .every_page import Form
 
 USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # ASCII: no look-alikes
-EMAIL = re.compile(r"(?!.{255})[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
+EMAIL = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
 DIFFERENT = "The two passwords are not the same. Type them again."
 TAKEN = "That user name or address is taken. Choose another, or log in."
 
@@ -60,12 +60,6 @@ class RegistrationForm(Form):
     )
 
 
-def names_in(form):
-    """Return what a password must not be made of: the parts of name and address."""
-    parts = re.split(r"[@._+-]", f"{form.username.data}@{form.email.data}")
-    return [part for part in parts if len(part) > 2]
-
-
 @bp.route("/register", methods=["GET", "POST"])
 def register():
     """Make an account, and go on to the phone."""
@@ -73,11 +67,12 @@ def register():
     if not form.validate_on_submit():
         return render_template("register.html", form=form), form.status
     throttle.spend_attempt("registration", None, throttle.network())
-    reason = passwords.weakness(form.password.data, names_in(form))
+    reason = passwords.weakness(form.password.data, form.username.data, form.email.data)
     if reason:
         form.password.errors.append(reason)
         return render_template("register.html", form=form), form.status
-    user = users.create(form.username.data, form.email.data, form.password.data)
+    password_hash = passwords.hash_password(form.password.data)
+    user = users.create(form.username.data, form.email.data, password_hash)
     if user is None:
         form.refuse(TAKEN)
         return render_template("register.html", form=form), form.status

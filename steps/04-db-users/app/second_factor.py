@@ -45,9 +45,8 @@ def secret_of(user):
 
 def activate(user, secret, time_step):
     """Give the user a second factor; False if there is one already."""
-    secret = vault.encrypt(user.id, secret)
-    factor = SecondFactor(user_id=user.id, secret=secret, last_time_step=time_step)
-    return is_new(factor)
+    new = vault.encrypt(user.id, secret)
+    return is_new(SecondFactor(user_id=user.id, secret=new, last_time_step=time_step))
 
 
 def use_time_step(user, time_step):

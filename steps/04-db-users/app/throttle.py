@@ -30,8 +30,10 @@ PURPOSES = ("password", "code", "enrolment", "recovery")
 COUNT = text("""
     INSERT INTO attempts (bucket, opened, count) VALUES (:bucket, :now, 1)
     ON CONFLICT (bucket) DO UPDATE SET
-        count = CASE WHEN attempts.opened > :past THEN attempts.count ELSE 0 END + 1,
-        opened = CASE WHEN attempts.opened > :past THEN attempts.opened ELSE :now END
+        count = CASE WHEN attempts.opened BETWEEN :oldest AND :now
+            THEN attempts.count ELSE 0 END + 1,
+        opened = CASE WHEN attempts.opened BETWEEN :oldest AND :now
+            THEN attempts.opened ELSE :now END
     RETURNING count, opened
 """)
 
@@ -83,7 +85,7 @@ def spend_attempt(purpose, account, network=None):
     # Committed by itself: whatever becomes of the request, the guess is spent.
     with db.engine.begin() as connection:
         for limit, key in buckets(purpose, account, network):
-            values = {"bucket": key, "now": now, "past": now - WINDOW}
+            values = {"bucket": key, "now": now, "oldest": now - WINDOW + 1}
             count, opened = connection.execute(COUNT, values).one()
             if count > limit:
                 break
@@ -94,15 +96,15 @@ def spend_attempt(purpose, account, network=None):
 def forget_attempts(account, network):
     """Start counting anew, after a complete login from this network."""
     here = bucket("password", "account in network", fold(account), network)
-    own = [here, *(bucket(purpose, "account", fold(account)) for purpose in PURPOSES)]
-    give_back(db.session.get(Attempts, here), network)
+    own = [bucket(purpose, "account", fold(account)) for purpose in PURPOSES]
+    taken = delete(Attempts).filter_by(bucket=here).returning(Attempts.count)
+    give_back(db.session.scalar(taken) or 0, network)
     is_over = Attempts.opened <= int(time.time()) - WINDOW
     db.session.execute(delete(Attempts).where(Attempts.bucket.in_(own) | is_over))
 
 
-def give_back(attempts, network):
+def give_back(spent, network):
     """Take back from a network what the login spent, or a class would use it up."""
-    spent = attempts.count if attempts else 0
     shared = [key for _, key in buckets("password", None, network)]
     db.session.execute(
         update(Attempts)

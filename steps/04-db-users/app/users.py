@@ -52,10 +52,10 @@ def authenticate(username, password):
     return user if right else None
 
 
-def create(username, email, password):
+def create(username, email, password_hash):
     """Make a user; return None if the name or the address is taken."""
     user = User(username=username, username_key=fold(username), email=fold(email))
-    user.password_hash = passwords.hash_password(password)
+    user.password_hash = password_hash
     return user if is_new(user) else None
 
 

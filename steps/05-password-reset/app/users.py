@@ -1,0 +1,69 @@
+"""Who the users are."""
+
+import secrets
+
+from flask_login import UserMixin
+from sqlalchemy import String
+from sqlalchemy import select
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from sqlalchemy.orm import relationship
+
+from . import passwords
+from .db import db
+from .db import is_new
+
+
+def fold(name):
+    """Return a user name or an address in the spelling in which it is compared."""
+    return name.strip().lower()
+
+
+class User(UserMixin, db.Model):
+    """Somebody who may log in."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(32))
+    username_key: Mapped[str] = mapped_column(String(32), unique=True)
+    email: Mapped[str] = mapped_column(String(254), unique=True)
+    password_hash: Mapped[str] = mapped_column(String(255))
+    session_token: Mapped[str] = mapped_column(
+        String(43), unique=True, default=secrets.token_urlsafe
+    )
+    second_factor = relationship("SecondFactor", uselist=False)
+
+    def get_id(self):
+        """Return what sessions know the user by; a new one ends them all."""
+        return self.session_token
+
+
+def find(token):
+    """Return the user to whom a session belongs, or None."""
+    return db.session.scalar(select(User).filter_by(session_token=token))
+
+
+def find_by(**key):
+    """Return the user with this folded name or address, or None."""
+    return db.session.scalar(select(User).filter_by(**key))
+
+
+def authenticate(username, password):
+    """Return the user if name and password are right, or None."""
+    user = db.session.scalar(select(User).filter_by(username_key=fold(username)))
+    # A stranger costs a hash as well: the time must not tell who has an account.
+    right = passwords.is_right(password, user.password_hash if user else None)
+    return user if right else None
+
+
+def create(username, email, password_hash):
+    """Make a user; return None if the name or the address is taken."""
+    user = User(username=username, username_key=fold(username), email=fold(email))
+    user.password_hash = password_hash
+    return user if is_new(user) else None
+
+
+def end_sessions(user):
+    """End the user's sessions and pending logins, on all devices."""
+    user.session_token = secrets.token_urlsafe()
