@@ -65,6 +65,31 @@ def test_passwords_are_hashed_as_owasp_asks(step, clock):
 
 @since("04")
 @attack(81)
+def test_a_new_password_is_hashed_as_the_configuration_says(step, clock):
+    site = step.start(clock, PASSWORD_HASH_METHOD="pbkdf2:sha256:3")
+    site.newcomer()
+
+    [[password_hash]] = site.sql("SELECT password_hash FROM users")
+    assert password_hash.startswith("pbkdf2:sha256:3$")
+
+
+@since("04")
+@attack(81)
+def test_a_stolen_database_is_of_no_use_without_the_keys(site, account):
+    stolen = site.another_worker(
+        TOTP_KEYS="a key that the thief made up",
+        TESTING=False,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    visitor = stolen.visitor()
+
+    assert visitor.give_password(account).status == 500
+    assert not visitor.is_logged_in()
+    site.visitor().log_in(account)
+
+
+@since("04")
+@attack(81)
 def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
     site = step.start(clock, TESTING=False, PROPAGATE_EXCEPTIONS=False)
     victim, thief = site.account(), site.account()

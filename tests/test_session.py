@@ -117,6 +117,14 @@ def test_scripts_cannot_read_the_cookie_and_other_sites_cannot_send_it(visitor):
     assert "Max-Age" not in cookie
 
 
+def test_no_cookie_outlives_the_browser(visitor, account):
+    visitor.log_in(account)
+
+    for name, cookie in visitor.browser.cookies.items():
+        assert not getattr(cookie, "expires", None), name
+        assert not getattr(cookie, "max_age", None), name
+
+
 @pytest.mark.parametrize("value", ["", "x", "a.b.c", ".", "eyJ4IjoxfQ.aaaa.bbbb", "é"])
 def test_a_cookie_that_we_did_not_sign_is_no_session(visitor, value):
     visitor.open("/login")
@@ -234,6 +242,18 @@ def test_a_copied_cookie_is_dead_after_logout(site, account):
 
     assert not thief.is_logged_in()
     assert thief.open("/").path.startswith("/login")
+
+
+@since("04")
+@attack(33)
+def test_every_logout_ends_the_cookies_that_were_copied_before_it(site, account):
+    victim = site.visitor()
+    for _ in range(3):
+        victim.log_in(account)
+        thief = site.visitor().take_cookies_of(victim)
+        victim.log_out()
+
+        assert not thief.is_logged_in()
 
 
 @since("04")

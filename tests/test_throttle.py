@@ -126,6 +126,19 @@ def test_an_odd_address_is_no_way_around_the_pause(site, account, network):
 
 
 @since("02")
+@attack(63)
+def test_a_network_that_the_visitor_names_is_no_way_around_the_pause(visitor, account):
+    for number in range(LIMIT + 1):
+        page = visitor.open("/login")
+        form = page.filled_in(username=account.username, password="wrong")
+        named = f"192.0.2.{number}"
+        headers = {"X-Forwarded-For": named, "X-Real-IP": named}
+        page = visitor.send(*form, headers=headers | {"Forwarded": f"for={named}"})
+
+    assert page.status == 429
+
+
+@since("02")
 @attack(71)
 @last
 def test_after_five_wrong_codes_there_is_a_pause(visitor, account):
@@ -333,6 +346,17 @@ def test_an_ipv4_address_in_ipv6_spelling_is_the_same_network(site, account):
     assert guess_password(site.visitor(network="192.0.2.1"), account.username) == 429
     other = site.visitor(network="::ffff:192.0.2.2")
     assert guess_password(other, account.username) == 422
+
+
+@since("04")
+@attack(26)
+def test_nobody_is_told_to_wait_longer_than_the_window(visitor, account, clock):
+    for _ in range(LIMIT + 1):
+        guess_password(visitor, account.username)
+    clock.move(-60 * 60)  # the server's clock was wrong, and is set right
+
+    assert guess_password(visitor, account.username) == 429
+    assert int(visitor.page.headers["Retry-After"]) <= WINDOW
 
 
 @since("04")
