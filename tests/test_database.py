@@ -6,6 +6,8 @@ import sys
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import OperationalError
 
 from tests.journey import Journey
@@ -129,6 +131,14 @@ def test_everything_outlives_a_restart(site, account):
 
 
 @since("04")
+def test_what_belongs_to_nobody_is_not_stored(site):
+    nobody = text("INSERT INTO recovery_codes (hash, user_id) VALUES ('x', 999)")
+
+    with site.engine.connect() as connection, pytest.raises(IntegrityError):
+        connection.execute(nobody)
+
+
+@since("04")
 @attack(5)
 def test_a_session_of_a_user_who_is_gone_is_no_login(site, account):
     visitor = site.visitor()
@@ -203,6 +213,20 @@ def test_a_code_whose_commit_fails_lets_nobody_in_and_stays_good(failing):
     }
     failing.fails = False
     assert page.fill_in(code=code).path == "/"
+
+
+@since("04")
+@attack(69, 118)
+def test_a_guess_is_spent_even_if_its_commit_fails(failing):
+    account = failing.account()
+    page = failing.visitor().give_password(account)
+    code = account.phone.code()
+    failing.fails = True
+    for _ in range(5):
+        assert page.fill_in(code=code).status == 500
+    failing.fails = False
+
+    assert page.fill_in(code=code).status == 429
 
 
 @since("04")

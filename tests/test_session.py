@@ -99,6 +99,18 @@ def test_the_session_changes_at_each_turn_of_the_login(visitor, account):
     assert len(set(secrets)) == 4
 
 
+@since("02")
+@attack(29)
+def test_the_session_changes_when_the_code_is_right(visitor, account):
+    def token(page):
+        return page.find("[name=csrf_token]").attributes["value"].split(".")[0]
+
+    page = visitor.give_password(account)
+    before = token(page)
+
+    assert token(page.fill_in(code=account.phone.code())) != before
+
+
 @attack(29)
 def test_a_form_from_before_the_login_is_too_old_after_it(visitor, account):
     form = visitor.open("/login").filled_in(username="x", password="wrong")
@@ -171,6 +183,19 @@ def test_no_cookie_holds_a_secret(site, clock):
     assert len(journey.cookies) > 10
     for secret in journey.secrets:
         assert secret.encode() not in everything
+
+
+@since("03")
+@attack(42)
+def test_no_cookie_says_which_recovery_code_was_used(site, account):
+    visitor, code = site.visitor(), account.recovery_code()
+    visitor.give_password(account)
+    form = visitor.open("/login/recovery").filled_in(recovery_code=code)
+    visitor.ask("POST", form[0], data=form[1])  # a message waits for the next page
+
+    for cookie in visitor.browser.cookies.values():
+        assert code.encode() not in content_of(cookie)
+    assert visitor.is_logged_in()
 
 
 @since("02")

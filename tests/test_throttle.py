@@ -406,6 +406,20 @@ def test_counts_of_different_kinds_do_not_touch_each_other(site, account):
 @since("04")
 @attack(81)
 @never_red("step 03 keeps its counts in memory")
+def test_the_names_of_counts_cannot_be_found_out_without_the_key(step, clock):
+    seen = []
+    for key in ("a key for tests, as long as a real one", "another of the same length"):
+        site = step.start(clock, SECRET_KEY=key)
+        guess_password(site.visitor(), "somebody")
+        seen.append(set(site.sql("SELECT bucket FROM attempts")))
+
+    assert len(seen[0]) == len(seen[1]) > 0
+    assert not seen[0] & seen[1]
+
+
+@since("04")
+@attack(81)
+@never_red("step 03 keeps its counts in memory")
 def test_what_was_typed_is_not_stored_with_the_counts(site):
     guess_password(site.visitor(), "a name that was a password by mistake")
 
