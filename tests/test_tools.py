@@ -44,10 +44,8 @@ def test_a_suite_that_fails_on_one_python_is_a_failure(monkeypatch, capsys):
 
     assert pythons.main() == 1
     output = capsys.readouterr().out
-    assert "3.12: passed" in output
     assert "why\n1 failed\n" in output
-    assert "3.13: FAILED" in output
-    assert "3.14: not installed" in output
+    assert output.endswith("\n3.12: passed, 3.13: FAILED, 3.14: not installed\n")
 
 
 def test_where_no_python_is_installed_nothing_passes(monkeypatch):

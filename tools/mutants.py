@@ -120,7 +120,7 @@ def chosen(mutants, steps, word):
         mutant
         for mutant in mutants
         if (not numbers or mutant.step in numbers)
-        and word.lower() in f"{mutant} {mutant.tests}".lower()
+        and word.lower() in str(mutant).lower()
     ]
 
 

@@ -53,11 +53,10 @@ def run_suite(program, folder):
 
 
 def try_version(version):
-    """Run the suite on one version, and say how it went; return whether it passed."""
+    """Run the suite on one version, and say how it went; return it in a word."""
     program, began = find(version), time.monotonic()
     if program is None:
-        print(f"{version}: not installed", flush=True)
-        return True
+        return "not installed"
     with tempfile.TemporaryDirectory() as folder:
         status, output = run_suite(program, Path(folder, "venv"))
     if status:
@@ -65,7 +64,7 @@ def try_version(version):
     seconds = time.monotonic() - began
     word = "FAILED" if status else "passed"
     print(f"{version}: {word}, {seconds:.0f} s: {output.splitlines()[-1]}", flush=True)
-    return status == 0
+    return word
 
 
 def main():
@@ -83,8 +82,9 @@ def main():
     wanted = [v for v in wanted if not (given.others and v == mine)]
     if not any(map(find, wanted)):
         parser.error(f"none of these is installed: {', '.join(wanted) or 'no others'}")
-    passed = [try_version(version) for version in wanted]
-    return int(not all(passed))
+    words = {version: try_version(version) for version in wanted}
+    print(", ".join(f"{version}: {word}" for version, word in words.items()))
+    return int("FAILED" in words.values())
 
 
 if __name__ == "__main__":
