@@ -50,6 +50,7 @@ def pytest_configure(config):
         "alone: measures time, so that nothing else may run",
         "browser: drives a real browser",
         "races: real processes, many at once",
+        "site: builds the documentation, with what requirements/docs.in lists",
         "ours: beyond the contract; not asked of your own app",
     ):
         config.addinivalue_line("markers", line)
