@@ -184,7 +184,7 @@ def head(path, names, count):
     """Begin a listing: the file, the symbols, and the size in words."""
     shown = ", ".join(f"<code>{html.escape(n)}</code>" for n in names)
     return (
-        f'<section class="stop" aria-label="{path}"><header><code>{path}</code> '
+        f'<section class="stop"><header><code>{path}</code> '
         f'<span>{shown}</span> <span class="count">{count}</span></header>'
     )
 
@@ -243,7 +243,7 @@ def show_code(block, is_last):
     symbols = [name for name in names if not name.startswith("/")]
     yield (head(path, symbols, size),)
     yield from block.body
-    yield (listing(rows, "Code"),)
+    yield (listing(rows, f"Code of {path}"),)
     yield (foot(block, is_last),)
 
 
