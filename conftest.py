@@ -7,6 +7,8 @@ import pytest
 from tests.marks import value
 from tests.stage import STEPS
 
+pytest_plugins = ["tests.built_site"]
+
 ROOT = Path(__file__).parent
 NUMBERS = pytest.StashKey[list]()
 NAMES = pytest.StashKey[set]()

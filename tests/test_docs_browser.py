@@ -9,17 +9,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.built_site import pages_of
 from tests.real_browser import Screen
 from tests.real_browser import launch
 from tests.real_browser import need
 from tests.stage import DEMO_SECRET
 from tests.test_browser import axe_faults
-from tests.test_docs import built
-from tests.test_docs import pages_of
-from tests.test_docs import source
 from tools import changes
-
-__all__ = ["built", "source"]  # the fixtures of test_docs
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]
 
