@@ -126,6 +126,15 @@ def test_a_function_that_looks_like_its_neighbour_is_new_as_a_whole(planted):
     assert "\n".join(added).strip().startswith("def between():")
 
 
+def test_a_new_symbol_says_after_which_it_stands(planted):
+    rows = planted("app/m.py", OLD, NEW)
+
+    assert changes.stands_after(rows, "between") == "a"
+    assert changes.stands_after(rows, "b") is None
+    new_file = planted("app/m.py", "", NEW)
+    assert changes.stands_after(new_file, "between") is None
+
+
 def test_a_change_in_a_long_function_leaves_out_what_is_far_away(planted):
     body = [f"    x{n} = {n}" for n in range(40)]
     old = "\n".join(["def a():", *body])

@@ -231,6 +231,15 @@ def hunks_named(number, path, words):
     return chosen or there
 
 
+def stands_after(rows, name):
+    """Return the symbol after which a new one stands in a file that was there."""
+    own = [n for n, row in enumerate(rows) if row.owner == name]
+    if all(row.sign == "+" for row in rows) or any(rows[n].sign != "+" for n in own):
+        return None
+    there = [row.owner for row in rows[: own[0]] if row.owner and row.sign != "-"]
+    return there[-1] if there else None
+
+
 def tally(rows):
     """Return how many lines are added and deleted."""
     signs = [row.sign for row in rows]

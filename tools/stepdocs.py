@@ -180,9 +180,10 @@ def plain_rows(number, path, first=1, last=None):
         yield f"<span>{line}\n</span>"
 
 
-def head(path, names, count):
-    """Begin a listing: the file, the symbols, and the size in words."""
+def head(path, names, count, after=None):
+    """Begin a listing: the file, the symbols and their place, the size in words."""
     shown = ", ".join(f"<code>{html.escape(n)}</code>" for n in names)
+    shown += f", after <code>{html.escape(after)}</code>" if after else ""
     return (
         f'<section class="stop"><header><code>{path}</code> '
         f'<span>{shown}</span> <span class="count">{count}</span></header>'
@@ -256,7 +257,9 @@ def show_diff(block, is_last):
     shown = sum(named, []) or changes.hunks_named(number, path, words)
     rows = [row for row in everything if row.owner in shown]
     symbols = [name for name in shown if name not in changes.UNNAMED]
-    yield (head(path, [] if notes else symbols, in_words(rows)),)
+    after = changes.stands_after(everything, shown[0])
+    symbols, after = ([], None) if notes else (symbols, after)
+    yield (head(path, symbols, in_words(rows), after),)
     yield from lead
     for names, (_, text) in zip(named or [shown], notes or [((), ())], strict=True):
         yield from text
