@@ -207,7 +207,7 @@ def convert(tmp_path):
         if text.startswith("---\n"):
             text = text.split("---\n", 2)[2]
         configs = {"tools.stepdocs": {"docs": tmp_path}}
-        names = ["tables", "tools.stepdocs"]
+        names = ["abbr", "tables", "tools.stepdocs"]
         return markdown.markdown(text, extensions=names, extension_configs=configs)
 
     return convert
@@ -378,6 +378,31 @@ def test_a_summary_lists_files_packages_and_routes(convert):
     assert re.search(r"app/auth\.py\s+4\s+2", text)
     assert "pyotp==2.12.0" in text
     assert "/login/code" in text
+
+
+@pytest.mark.site
+def test_a_term_of_the_glossary_has_a_tooltip(convert):
+    glossary = "# Glossary\n\ndrift window\n:   How far [a clock](x.md) may be `off`.\n"
+    page = convert(page="The drift window is small.\n", glossary=glossary)
+
+    tooltip = LexborHTMLParser(page).css_first("abbr")
+    assert tooltip.attributes["title"] == "How far a clock may be off."
+    assert "abbr" not in convert(glossary=glossary)
+
+
+def test_the_contract_names_the_paths_of_every_step():
+    rows = re.findall(
+        r"^\| (\d\d) \| `(/.*?)` \| ([A-Z ]+) \|",
+        (ROOT / "docs" / "contract.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    for number, folder in STEPS.items():
+        assert routes_of(folder) == {
+            (method, path)
+            for since, path, methods in rows
+            for method in methods.split()
+            if since <= number
+        }
 
 
 # The site as a whole

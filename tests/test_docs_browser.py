@@ -23,6 +23,11 @@ OF_THE_THEME = {  # its search has no name, and its copy buttons are landmarks
     rule: {"enabled": False} for rule in ("aria-dialog-name", "landmark-unique")
 }
 
+LOOKS = (
+    ("light", 320, {"rules": OF_THE_THEME}),
+    ("dark", 1280, {"runOnly": ["color-contrast"]}),
+)
+
 
 class Silent(SimpleHTTPRequestHandler):
     """Gives out files without a line for each."""

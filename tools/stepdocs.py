@@ -11,7 +11,8 @@ explanation, in Markdown. Below a `diff`, a line `@ login code` begins the expla
 of these hunks. An explanation below a line that names no hunk explains the only one.
 
 The pages of chapter 02 are those whose names begin with 02. The build fails if none of
-them explains a hunk. MkDocs and Zensical both run this: it is no plugin of either.
+them explains a hunk. The terms of docs/glossary.md get a tooltip on every other page.
+MkDocs and Zensical both run this: it is no plugin of either.
 """
 
 import html
@@ -31,6 +32,7 @@ from tools import changes
 
 ASSETS = tutorial.ROOT / "docs" / "assets"
 DIRECTIVE = re.compile(r"( *)::: *(\w+) *(.*)")
+TERM = re.compile(r"^(\w.*)\n:   (.+)$", re.MULTILINE)
 WORD = re.compile(r"(?<!\S)/.+/(?!\S)|\S+")
 LANGUAGES = {"py": "python", "html": "html+jinja", "js": "js", "css": "css"}
 TAGS = {"+": "ins", "-": "del", " ": "span"}
@@ -345,7 +347,7 @@ class StepDocs(Preprocessor):
             place = f"{page}:{part.line + skipped}"
             with_place(place, lambda part=part: out.extend(self.put(part, last)))
         with_place(f"{page}:1", lambda: check_chapter(page))
-        return out
+        return out + list(tooltips(page))
 
     def put(self, block, last):
         """Return the lines that a directive becomes."""
@@ -365,6 +367,17 @@ class StepDocs(Preprocessor):
             if source.endswith(text):
                 return path, source.removesuffix(text).count("\n")
         raise StepDocsError(f"no page of {self.docs} has this text:\n{text[:200]}")
+
+
+def tooltips(page):
+    """Return the terms of the glossary as abbreviations, for any page but itself."""
+    glossary = page.parent / "glossary.md"
+    if page == glossary or not glossary.exists():
+        return
+    yield ""
+    for term, text in TERM.findall(glossary.read_text("utf-8")):
+        plain = re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", text)
+        yield f"*[{term}]: {plain}"
 
 
 def with_place(place, act):
