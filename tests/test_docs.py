@@ -163,9 +163,9 @@ def test_symbols_are_found_with_the_comment_over_them(path, text, expected):
     assert changes.symbols(path, text.splitlines()) == expected
 
 
-@pytest.mark.parametrize("where", ["nothing", "/= [15]/", "/nowhere/"])
+@pytest.mark.parametrize("where", ["nothing", "B", "/= [15]/", "/nowhere/"])
 def test_a_symbol_or_pattern_that_is_not_there_once_is_refused(where):
-    lines = [*CLASS.splitlines(), "B = 1"]
+    lines = [*CLASS.splitlines(), "B = 1", "B = 2"]
 
     with pytest.raises(changes.UnknownError, match=re.escape(where)):
         changes.find_lines("m.py", lines, where)
@@ -459,14 +459,23 @@ def test_what_a_chapter_shows_makes_of_one_step_the_next(built, number, path):
     pages = [page for name, page in pages_of(built).items() if name[:2] == number]
     if not pages:
         pytest.skip(f"chapter {number} is not written")
-    anchor = f"whole-{re.sub(r'[^a-zA-Z0-9_]+', '-', path).strip('-')}"
-    wholes = [w for page in pages for w in page.css(f"details[id='{anchor}']")]
-    rows = shown_lines(wholes[0])
+    stops = [stop for page in pages for stop in page.css(".stop")]
+    stops = [s for s in stops if s.css_first("header code").text() == path]
+    (whole, *_) = [whole for stop in stops for whole in stop.css("details.whole")]
+    rows = shown_lines(whole)
 
     assert old_side(rows) == changes.files(changes.before(number)).get(path, [])
     assert new_side(rows) == changes.files(number).get(path, [])
-    stops = [whole.parent.parent for whole in wholes]
-    assert all(len(shown_lines(stop)) for stop in stops)
+    hunks = [hunk for stop in stops for hunk in stop.css(".stop > .hunk")]
+    explained = {row for hunk in hunks for row in shown_lines(hunk)}
+    assert {row for row in rows if row[0] != " " and row[1]} <= explained
+
+
+@pytest.mark.site
+def test_a_chapter_lists_its_gaps_and_what_ends_them(built):
+    text = pages_of(built)["02-totp-verify/index.html"].body.text()
+
+    assert "A code works once more after a restart. Chapter 03 ends this." in text
 
 
 @pytest.mark.site
