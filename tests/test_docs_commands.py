@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 import tutorial
+from tests.built_site import DOCS_IN
 from tests.clock import RealClock
 from tests.real_browser import missing
+from tests.real_browser import need
 from tests.real_browser import serve
 from tests.stage import ROOT
 from tests.stage import STEPS
 from tests.stage import Stage
+from tools import changes
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -132,6 +135,38 @@ def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
     monkeypatch.delenv("SECRET_KEY", raising=False)
     with ExitStack() as stack:
         Reader(tmp_path, stack).read(page.read_text("utf-8"))
+
+
+@pytest.mark.site
+def test_who_types_along_in_chapter_02_can_try_every_stop(tmp_path):
+    stepdocs = need("tools.stepdocs", DOCS_IN)
+    text = (ROOT / "docs" / "02-totp-verify.md").read_text("utf-8")
+    typed = set()
+    for place, stop in enumerate(text.split("\n## ")):
+        for block in stepdocs.parse(stop.splitlines()):
+            if isinstance(block, stepdocs.Block) and block.kind == "diff":
+                typed |= stepdocs.explained(block)
+        with ExitStack() as stack:
+            reader = Reader(tmp_path, stack)
+            reader.place = type_in(tmp_path / f"my-app-{place}", "02", typed)
+            code = [c for _, kind, c in FENCE.findall(stop) if kind == "pycon"]
+            reader.typed = list(map(textwrap.dedent, code))
+            reader.leave_shell()  # which starts the app, even if nothing is to be tried
+
+
+def type_in(folder, number, typed):
+    """Copy the step before, and make those of its changes that were typed."""
+    hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
+    shutil.copytree(STEPS[changes.before(number)], folder, ignore=hidden)
+    for path in changes.changed_files(number):
+        lines = []
+        for row in changes.compare(number, path):
+            is_typed = (number, path, row.owner) in typed
+            if row.sign == " " or (row.sign == "+") == is_typed:
+                lines.append(row.text)
+        if lines:
+            (folder / path).write_text("\n".join([*lines, ""]), "utf-8")
+    return folder
 
 
 @each_page
