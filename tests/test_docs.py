@@ -10,6 +10,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from tests import test_attacks
+from tests.attacks import ATTACKS
 from tests.built_site import DOCS_IN
 from tests.built_site import pages_of
 from tests.built_site import run
@@ -184,6 +185,20 @@ def test_the_gaps_are_those_that_the_tests_show(number):
 
 
 @pytest.mark.parametrize("number", STEPS)
+def test_a_step_is_open_to_an_attack_where_a_test_sees_it_work(number):
+    for attack, row in ATTACKS.items():
+        tests = [t for t in test_attacks.TESTS if attack in t.attacks]
+        tests = [t for t in tests if t.runs_on(number)]
+        works = any(t.is_gap for t in tests)
+        says = changes.outcome(number, attack, row)
+
+        assert (says == "**open**") == works
+        assert (says == "holds") == (number >= row.closed)
+        assert bool(says) == (number >= row.since)
+        assert tests or not says
+
+
+@pytest.mark.parametrize("number", STEPS)
 def test_the_routes_are_those_that_the_step_answers(number):
     read = changes.routes(number).items()
 
@@ -253,8 +268,9 @@ def explaining(number, but=()):
 
 
 @pytest.mark.site
-def test_a_chapter_that_explains_everything_is_built(convert):
-    assert "<p>Why.</p>" in convert(_02_a=explaining("02"))
+@pytest.mark.parametrize("number", list(STEPS)[1:])
+def test_a_chapter_that_explains_everything_is_built(convert, number):
+    assert "<p>Why.</p>" in convert(**{f"{number}-a": explaining(number)})
 
 
 @pytest.mark.site
@@ -476,6 +492,19 @@ def test_a_chapter_lists_its_gaps_and_what_ends_them(built):
     text = pages_of(built)["02-totp-verify/index.html"].body.text()
 
     assert "A code works once more after a restart. Chapter 03 ends this." in text
+
+
+@pytest.mark.site
+def test_the_table_of_attacks_says_what_is_open(built):
+    rows = {
+        cells[0].text(): [cell.text() for cell in cells]
+        for row in pages_of(built)["attacks/index.html"].css("article tr")
+        if (cells := row.css("td"))
+    }
+
+    assert len(rows) == len(ATTACKS)
+    assert rows["33"][1:5] == [ATTACKS[33].what, "open", "open", "open"]
+    assert rows["12"][1:5] == [ATTACKS[12].what, "", "holds", "holds"]
 
 
 @pytest.mark.site

@@ -103,7 +103,7 @@ def name_of(node):
     if isinstance(node, DEFINITIONS):
         return node.name
     target = getattr(node, "targets", None) or [getattr(node, "target", node)]
-    return re.match(r"[\w.]+", ast.unparse(target[0]))[0]
+    return re.search(r"[\w.]+", ast.unparse(target[0]))[0]
 
 
 def with_comment(lines, first):
@@ -228,7 +228,7 @@ def hunks_named(number, path, words):
             names = ", ".join(there)
             raise UnknownError(f"{path} has no change of {word}; changed are: {names}")
         chosen += found
-    return chosen or there
+    return list(dict.fromkeys(chosen)) or there
 
 
 def stands_after(rows, name):
@@ -311,11 +311,12 @@ def methods(call):
 
 
 class Gap(NamedTuple):
-    """An attack that works, and the first and last step in which it does."""
+    """Attacks that work, and the first and last step in which they do."""
 
     sentence: str
     since: str
     until: str
+    attacks: tuple
 
 
 @cache
@@ -327,20 +328,30 @@ def gaps():
             marks = dict(map(read_mark, getattr(node, "decorator_list", [])))
             if "gap" in marks:
                 words = node.name.removeprefix("test_").replace("_", " ")
-                since, until = marks.get("since", "01"), marks.get("until", "99")
-                found.append(Gap(f"{words.capitalize()}.", since, until))
+                (since,), (until,) = marks.get("since", ["01"]), marks["until"]
+                sentence = f"{words.capitalize()}."
+                found.append(Gap(sentence, since, until, marks["attack"]))
     return found
 
 
 def read_mark(decorator):
-    """Return the name and the first argument of a mark such as `@until("03")`."""
+    """Return the name and the arguments of a mark such as `@until("03")`."""
     if not isinstance(decorator, ast.Call):
-        return ast.unparse(decorator), None
-    values = [part.value for part in decorator.args if isinstance(part, ast.Constant)]
-    return ast.unparse(decorator.func), values[0] if values else None
+        return ast.unparse(decorator), ()
+    constants = [part for part in decorator.args if isinstance(part, ast.Constant)]
+    return ast.unparse(decorator.func), tuple(part.value for part in constants)
 
 
 def gaps_in(number):
     """Return the known gaps of a step, those that live longest at the end."""
     there = [gap for gap in gaps() if gap.since <= number <= gap.until]
     return sorted(there, key=lambda gap: (gap.until, gap.sentence))
+
+
+def outcome(number, attack, row):
+    """Say whether a step holds against an attack; nothing, if it means nothing yet."""
+    if number < row.since:
+        return ""
+    if any(attack in gap.attacks for gap in gaps_in(number)):
+        return "**open**"
+    return "holds" if number >= row.closed else "in part"

@@ -4,6 +4,7 @@
     ::: diff 02 app/auth.py login                  what changed from 01 to 02
     ::: summary 02                                 all that changed, as a table
     ::: gaps 02                                    the attacks that still work
+    ::: attacks                                    what holds against which attack
     ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
 
 A `code` or `diff` without symbols shows the file. What stands indented below it is the
@@ -28,6 +29,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
 import tutorial
+from tests.attacks import ATTACKS
 from tools import changes
 
 ASSETS = tutorial.ROOT / "docs" / "assets"
@@ -296,6 +298,16 @@ def show_gaps(block, is_last):
         yield f"- {gap.sentence} *Chapter {int(gap.until) + 1:02} ends this.*"
 
 
+def show_attacks(block, is_last):
+    """List which step holds against which attack, as the tests show it."""
+    numbers = [step.name[:2] for step in tutorial.steps()]
+    yield f"| no. | attack | {' | '.join(numbers)} | source |"
+    yield "|--:" + "|---" * (len(numbers) + 2) + "|"
+    for attack, row in ATTACKS.items():
+        ends = [changes.outcome(number, attack, row) for number in numbers]
+        yield f"| {attack} | {row.what} | {' | '.join(ends)} | {row.source} |"
+
+
 def show_diagram(block, is_last):
     """Put a drawing into the page, where it takes the colours of the page."""
     path = ASSETS / block.words[0]
@@ -309,6 +321,7 @@ DIRECTIVES = {
     "diff": (show_diff, 2),
     "summary": (show_summary, 1),
     "gaps": (show_gaps, 1),
+    "attacks": (show_attacks, 0),
     "diagram": (show_diagram, 1),
 }
 
