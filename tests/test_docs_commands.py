@@ -24,6 +24,7 @@ from tools import changes
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+IN_A_SENTENCE = re.compile(r"`(python3 tutorial\.py [^`]+)`")
 COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 IN_SHELL = """\
 import doctest, sys, wsgi
@@ -59,6 +60,8 @@ class Reader:
                 for command, expected in COMMAND.findall(code):
                     self.type(command, expected)
         self.leave_shell()
+        for command in IN_A_SENTENCE.findall(FENCE.sub("", text)):
+            self.type(command, "")
 
     def type(self, command, expected):
         """Type one command."""
@@ -85,6 +88,12 @@ class Reader:
         """Ask for a code."""
         answer = self.terminal([sys.executable, "tutorial.py", "code", *words])
         assert re.fullmatch(r"\d{6} \(\d+ seconds? left\)\n", answer)
+
+    def diff_(self, *words):
+        """Look at the changes."""
+        assert "lines added" in self.terminal(
+            [sys.executable, "tutorial.py", "diff", *words]
+        )
 
     def test_(self, number, *options):
         """Have the words understood: to run these tests is what the suite does."""
