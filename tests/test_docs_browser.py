@@ -80,14 +80,13 @@ def test_every_page_fits_and_can_be_read_by_everybody(built, screen):
     screen.tab.add_init_script(axe.AXE_SCRIPT)
     faults = []
     for path in paths_of(built):
-        for scheme, width in (("light", 320), ("dark", 1280)):
+        for scheme, width, options in LOOKS:
             screen.prefer(scheme)
             screen.resize(width)
             screen.open(path)
             place = f"{path} {scheme} {width}"
-            faults += [
-                f"{place}: {fault}" for fault in axe_faults(screen, rules=OF_THE_THEME)
-            ]
+            found = axe_faults(screen, **options)
+            faults += [f"{place}: {fault}" for fault in found]
             faults += [f"{place}: too wide"] * is_wider_than_the_window(screen)
 
     assert faults == []

@@ -301,11 +301,13 @@ def show_gaps(block, is_last):
 def show_attacks(block, is_last):
     """List which step holds against which attack, as the tests show it."""
     numbers = [step.name[:2] for step in tutorial.steps()]
+    yield ('<div class="wide" tabindex="0" role="group" aria-label="Attacks">',)
     yield f"| no. | attack | {' | '.join(numbers)} | source |"
     yield "|--:" + "|---" * (len(numbers) + 2) + "|"
     for attack, row in ATTACKS.items():
         ends = [changes.outcome(number, attack, row) for number in numbers]
         yield f"| {attack} | {row.what} | {' | '.join(ends)} | {row.source} |"
+    yield ("</div>",)
 
 
 def show_diagram(block, is_last):
