@@ -7,6 +7,8 @@ import pytest
 from tests.marks import value
 from tests.stage import STEPS
 
+pytest_plugins = ["tests.built_site"]
+
 ROOT = Path(__file__).parent
 NUMBERS = pytest.StashKey[list]()
 NAMES = pytest.StashKey[set]()
@@ -50,6 +52,7 @@ def pytest_configure(config):
         "alone: measures time, so that nothing else may run",
         "browser: drives a real browser",
         "races: real processes, many at once",
+        "site: builds the documentation, with what requirements/docs.in lists",
         "ours: beyond the contract; not asked of your own app",
     ):
         config.addinivalue_line("markers", line)
