@@ -29,11 +29,11 @@ COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 IN_SHELL = """\
 import doctest, sys, wsgi
 source = sys.stdin.read()
-names = wsgi.app.make_shell_context()
-test = doctest.DocTestParser().get_doctest(source, names, "the page", "the page", 0)
+parser = doctest.DocTestParser()
 runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
 with wsgi.app.app_context():
-    runner.run(test)
+    names = wsgi.app.make_shell_context()
+    runner.run(parser.get_doctest(source, names, "the page", "the page", 0))
 sys.exit(runner.failures)
 """
 

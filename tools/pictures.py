@@ -122,6 +122,7 @@ def shoot_05(camera):
     camera.set_up_phone()
     camera.open("/account")
     camera.shoot("account")
+    camera.tab.click("text=Log out")
     camera.open("/reset")
     camera.fill_in(email="kim@example.org")
     [mail] = camera.site.mails()
