@@ -7,6 +7,8 @@ import pytest
 from tests.marks import value
 from tests.stage import STEPS
 
+pytest_plugins = ["tests.built_site"]
+
 ROOT = Path(__file__).parent
 NUMBERS = pytest.StashKey[list]()
 NAMES = pytest.StashKey[set]()
@@ -52,13 +54,14 @@ def pytest_configure(config):
         "browser: drives a real browser",
         "races: real processes, many at once",
         "drill: the last step as it is deployed, with all its real parts",
+        "site: builds the documentation, with what requirements/docs.in lists",
         "ours: beyond the contract; not asked of your own app",
     ):
         config.addinivalue_line("markers", line)
     numbers, names, others = read_arguments(config)
     check_options(config, numbers)
     if numbers:
-        config.args[:] = dict.fromkeys([*others, str(ROOT / "tests")])
+        config.args[:] = others or [str(ROOT / "tests")]
     config.stash[NUMBERS] = sorted(set(numbers)) or list(STEPS)
     config.stash[NAMES] = names
 

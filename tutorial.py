@@ -49,6 +49,7 @@ Two Steps In: a Flask login with two-factor authentication, in six chapters
   test [STEP ...] [OPTION]  test some steps, or all; the options are those of pytest
   code [KEY]                show the code that a phone would show now
   diff STEP STEP [FILE]     show what changed from one step to another
+  attacks [NUMBER ...]      show which attacks each step withstands
   docs                      read the site on this computer
 
 Examples:
@@ -476,6 +477,16 @@ def for_pytest(words, at_root):
     return result
 
 
+def show_attacks(words):
+    """Print the table of attacks against steps; --json prints it for programs."""
+    command = ["-m", "tests.table", *words]
+    with contextlib.redirect_stdout(sys.stderr):  # the table alone goes to a program
+        set_up(ROOT / "requirements" / "test.in")
+        print(f"\n    cd {typed([seen_from(os.getcwd(), ROOT)])}")
+        print(f"    {typed([seen_from(ROOT, PYTHON), *command])}\n")
+    return start([str(PYTHON), *command], ROOT)
+
+
 def serve_docs(words):
     """Show the site on this computer; the options are those of mkdocs serve."""
     if not (ROOT / "mkdocs.yml").exists():
@@ -494,6 +505,7 @@ COMMANDS = {
     "test": run_tests,
     "code": show_code,
     "diff": show_diff,
+    "attacks": show_attacks,
     "docs": serve_docs,
 }
 

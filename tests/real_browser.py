@@ -230,9 +230,9 @@ class Screen:
         """Press the button that logs out."""
         return self.send(self.find("form[action$='/logout']"))
 
-    def scan(self):
+    def scan(self, selector="svg"):
         """Photograph the QR code off the screen; return what it says."""
-        photo = base64.b64encode(self.find("svg").screenshot()).decode()
+        photo = base64.b64encode(self.find(selector).screenshot()).decode()
         width, height, grey = self.tab.evaluate(GREY_OF_PHOTO, photo)
         pixels = memoryview(grey.encode("latin-1")).cast("B", (height, width))
         found = need("zxingcpp", "zxing-cpp").read_barcodes(pixels)

@@ -301,6 +301,17 @@ def test_a_pending_login_lives_ten_minutes(visitor, account, clock):
 
 
 @since("02")
+@attack(28)
+def test_looking_at_the_code_page_keeps_no_login_pending(visitor, account, clock):
+    visitor.give_password(account)
+    for _ in range(3):
+        clock.move(4 * 60)
+        page = visitor.open("/login/code")
+
+    assert page.path == "/login"
+
+
+@since("02")
 @attack(106)
 def test_no_log_line_holds_a_secret(site, clock, log, capsys):
     journey = Journey(site, clock).go()

@@ -1,5 +1,10 @@
 """What the app says about a configuration that is not safe."""
 
+import os
+import shutil
+import subprocess
+import sys
+
 import pytest
 
 from tests.marks import attack
@@ -23,6 +28,30 @@ def starts(step, clock, **config):
 @pytest.mark.parametrize("key", ["x", "dev", "change-me"])
 def test_a_secret_key_that_anybody_can_guess_is_taken(step, clock, key):
     assert starts(step, clock, SECRET_KEY=key)
+
+
+OPEN_THE_LOGIN = """
+from wsgi import app
+print(app.test_client().get("/login").status)
+"""
+
+
+@pytest.mark.ours
+def test_a_copy_of_the_sample_settings_is_as_good_as_none(step, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(step.folder, folder, ignore=shutil.ignore_patterns("instance"))
+    shutil.copy(step.folder / ".env.example", folder / ".env")
+    names = ("SECRET_KEY", "TOTP_KEYS", "DATABASE_URL", "ISSUER")
+    output = subprocess.run(
+        [sys.executable, "-c", OPEN_THE_LOGIN],
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if k not in names},
+        capture_output=True,
+        text=True,
+    )
+
+    assert output.stdout == "200 OK\n", output.stderr
+    assert "SECRET_KEY is not set" in output.stderr
 
 
 @gap

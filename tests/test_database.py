@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import flask_migrate
 import pytest
 from sqlalchemy import event
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import OperationalError
 
 from tests.journey import Journey
@@ -69,6 +71,31 @@ def test_passwords_are_hashed_as_owasp_asks(step, clock):
 
 @since("04")
 @attack(81)
+def test_a_new_password_is_hashed_as_the_configuration_says(step, clock):
+    site = step.start(clock, PASSWORD_HASH_METHOD="pbkdf2:sha256:3")
+    site.newcomer()
+
+    [[password_hash]] = site.sql("SELECT password_hash FROM users")
+    assert password_hash.startswith("pbkdf2:sha256:3$")
+
+
+@since("04")
+@attack(81)
+def test_a_stolen_database_is_of_no_use_without_the_keys(site, account):
+    stolen = site.another_worker(
+        TOTP_KEYS="a key that the thief made up",
+        TESTING=False,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    visitor = stolen.visitor()
+
+    assert visitor.give_password(account).status == 500
+    assert not visitor.is_logged_in()
+    site.visitor().log_in(account)
+
+
+@since("04")
+@attack(81)
 def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
     site = step.start(clock, TESTING=False, PROPAGATE_EXCEPTIONS=False)
     victim, thief = site.account(), site.account()
@@ -105,6 +132,14 @@ def test_everything_outlives_a_restart(site, account):
     page = elsewhere.give_password(account)
     assert page.fill_in(code=code).status == 422
     assert page.fill_in(code=account.phone.code()).path == "/"
+
+
+@since("04")
+def test_what_belongs_to_nobody_is_not_stored(site):
+    nobody = text("INSERT INTO recovery_codes (hash, user_id) VALUES ('x', 999)")
+
+    with site.engine.connect() as connection, pytest.raises(IntegrityError):
+        connection.execute(nobody)
 
 
 @since("04")
@@ -182,6 +217,20 @@ def test_a_code_whose_commit_fails_lets_nobody_in_and_stays_good(failing):
     }
     failing.fails = False
     assert page.fill_in(code=code).path == "/"
+
+
+@since("04")
+@attack(69, 118)
+def test_a_guess_is_spent_even_if_its_commit_fails(failing):
+    account = failing.account()
+    page = failing.visitor().give_password(account)
+    code = account.phone.code()
+    failing.fails = True
+    for _ in range(5):
+        assert page.fill_in(code=code).status == 500
+    failing.fails = False
+
+    assert page.fill_in(code=code).status == 429
 
 
 @since("04")

@@ -334,12 +334,24 @@ def test_the_time_step_of_the_enrolment_and_all_before_it_are_used_up(site, cloc
 @since("03")
 @attack(71)
 @throttling
-def test_guesses_at_the_enrolment_are_not_counted_as_codes(site, clock):
+def test_when_the_pause_is_over_the_phone_can_be_set_up(site, clock):
     account = site.newcomer()
     page = site.visitor().give_password(account)
     for _ in range(6):
-        page.fill_in(code=scan(page, clock).wrong_code())
+        answer = page.fill_in(code=scan(page, clock).wrong_code())
+    assert answer.status == 429
     clock.move(15 * 60)
     enrol(site.visitor(), account, clock)
 
     site.visitor().log_in(account)
+
+
+@since("03")
+@attack(43)
+def test_the_page_with_the_recovery_codes_has_a_log_out_that_works(site, clock):
+    visitor = site.visitor()
+    page = enrol(visitor, site.newcomer(), clock)
+    token = page.find("form[action$='/logout'] [name=csrf_token]").attributes["value"]
+
+    assert visitor.send("/logout", {"csrf_token": token}).path == "/login"
+    assert not visitor.is_logged_in()

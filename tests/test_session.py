@@ -102,6 +102,18 @@ def test_the_session_changes_at_each_turn_of_the_login(visitor, account):
     assert len(set(secrets)) == 4
 
 
+@since("02")
+@attack(29)
+def test_the_session_changes_when_the_code_is_right(visitor, account):
+    def token(page):
+        return page.find("[name=csrf_token]").attributes["value"].split(".")[0]
+
+    page = visitor.give_password(account)
+    before = token(page)
+
+    assert token(page.fill_in(code=account.phone.code())) != before
+
+
 @attack(29)
 def test_a_form_from_before_the_login_is_too_old_after_it(visitor, account):
     form = visitor.open("/login").filled_in(username="x", password="wrong")
@@ -118,6 +130,14 @@ def test_scripts_cannot_read_the_cookie_and_other_sites_cannot_send_it(visitor):
     assert "SameSite=Lax" in cookie
     assert "Expires" not in cookie
     assert "Max-Age" not in cookie
+
+
+def test_no_cookie_outlives_the_browser(visitor, account):
+    visitor.log_in(account)
+
+    for name, cookie in visitor.browser.cookies.items():
+        assert not getattr(cookie, "expires", None), name
+        assert not getattr(cookie, "max_age", None), name
 
 
 @pytest.mark.parametrize("value", ["", "x", "a.b.c", ".", "eyJ4IjoxfQ.aaaa.bbbb", "é"])
@@ -166,6 +186,19 @@ def test_no_cookie_holds_a_secret(site, clock):
     assert len(journey.cookies) > 10
     for secret in journey.secrets:
         assert secret.encode() not in everything
+
+
+@since("03")
+@attack(42)
+def test_no_cookie_says_which_recovery_code_was_used(site, account):
+    visitor, code = site.visitor(), account.recovery_code()
+    visitor.give_password(account)
+    form = visitor.open("/login/recovery").filled_in(recovery_code=code)
+    visitor.ask("POST", form[0], data=form[1])  # a message waits for the next page
+
+    for cookie in visitor.browser.cookies.values():
+        assert code.encode() not in content_of(cookie)
+    assert visitor.is_logged_in()
 
 
 @since("02")
@@ -237,6 +270,18 @@ def test_a_copied_cookie_is_dead_after_logout(site, account):
 
     assert not thief.is_logged_in()
     assert thief.open("/").path.startswith("/login")
+
+
+@since("04")
+@attack(33)
+def test_every_logout_ends_the_cookies_that_were_copied_before_it(site, account):
+    victim = site.visitor()
+    for _ in range(3):
+        victim.log_in(account)
+        thief = site.visitor().take_cookies_of(victim)
+        victim.log_out()
+
+        assert not thief.is_logged_in()
 
 
 @since("04")

@@ -137,6 +137,19 @@ def test_an_odd_address_is_no_way_around_the_pause(site, account, network):
 
 
 @since("02")
+@attack(63)
+def test_a_network_that_the_visitor_names_is_no_way_around_the_pause(visitor, account):
+    for number in range(LIMIT + 1):
+        page = visitor.open("/login")
+        form = page.filled_in(username=account.username, password="wrong")
+        named = f"192.0.2.{number}"
+        headers = {"X-Forwarded-For": named, "X-Real-IP": named}
+        page = visitor.send(*form, headers=headers | {"Forwarded": f"for={named}"})
+
+    assert page.status == 429
+
+
+@since("02")
 @attack(71)
 @last
 def test_after_five_wrong_codes_there_is_a_pause(visitor, account):
@@ -347,6 +360,17 @@ def test_an_ipv4_address_in_ipv6_spelling_is_the_same_network(site, account):
 
 
 @since("04")
+@attack(26)
+def test_a_clock_that_is_set_right_makes_nobody_wait_longer(visitor, account, clock):
+    for _ in range(LIMIT + 1):
+        guess_password(visitor, account.username)
+    clock.move(-60 * 60)  # the server's clock was wrong
+    clock.move(WINDOW)
+
+    assert guess_password(visitor, account.username) == 422
+
+
+@since("04")
 @attack(133)
 @never_red("step 03 has no tables that could grow")
 def test_a_throttled_network_fills_no_table(site):
@@ -389,6 +413,20 @@ def test_counts_of_different_kinds_do_not_touch_each_other(site, account):
     assert guess_password(site.visitor(), account.username) == 422
     named_like_the_network = guess_password(site.visitor(), "127.0.0.1/32")
     assert named_like_the_network == 422
+
+
+@since("04")
+@attack(81)
+@never_red("step 03 keeps its counts in memory")
+def test_the_names_of_counts_cannot_be_found_out_without_the_key(step, clock):
+    seen = []
+    for key in ("a key for tests, as long as a real one", "another of the same length"):
+        site = step.start(clock, SECRET_KEY=key)
+        guess_password(site.visitor(), "somebody")
+        seen.append(set(site.sql("SELECT bucket FROM attempts")))
+
+    assert len(seen[0]) == len(seen[1]) > 0
+    assert not seen[0] & seen[1]
 
 
 @since("04")

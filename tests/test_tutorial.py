@@ -624,6 +624,32 @@ def test_testing_a_step_that_does_not_exist_installs_nothing(copy, capsys):
     assert copy.kinds() == []
 
 
+# The attacks
+
+
+@needs_posix
+def test_the_table_of_attacks_is_made_at_the_root_and_printed_alone(
+    copy, monkeypatch, capfd
+):
+    monkeypatch.chdir(copy.root / "steps")
+    assert copy.do("attacks", "12", "--json") == 0
+    (pip, table) = copy.calls("pip", "tests.table")
+    assert str(copy.root / "requirements" / "test.in") in pip["words"]
+    assert table["words"] == ["-m", "tests.table", "12", "--json"]
+    assert table["folder"] == str(copy.root)
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert "    cd ..\n" in output.err
+    assert "    .venv/bin/python -m tests.table 12 --json\n" in output.err
+
+
+@needs_posix
+def test_an_attack_without_a_test_is_told_by_the_exit_status(copy):
+    copy.with_venv("requirements/test.in")
+    copy.goes_wrong(**{"tests.table": "no test carries this out"})
+    assert copy.do("attacks") == 7
+
+
 # The site
 
 
@@ -721,7 +747,7 @@ def test_a_reader_who_has_seen_enough_gets_no_traceback(copy):
 def test_help_shows_every_command(copy, capsys, words):
     assert copy.do(*words) == 0
     output = capsys.readouterr().out
-    for name in ("run", "test", "code", "diff", "docs"):
+    for name in ("run", "test", "code", "diff", "attacks", "docs"):
         assert f"\n  {name} " in output
     assert max(map(len, output.splitlines())) <= 84
 
@@ -730,7 +756,7 @@ def test_an_unknown_command_is_answered_with_those_there_are(copy, capsys):
     assert copy.do("start") == 1
     error = capsys.readouterr().err
     assert "There is no command start" in error
-    assert "run, test, code, diff, docs" in error
+    assert "run, test, code, diff, attacks, docs" in error
 
 
 def test_a_python_that_is_too_old_is_told_in_a_sentence(copy, capsys, monkeypatch):

@@ -1,0 +1,214 @@
+"""What a page of the site tells a reader to type does what the page says."""
+
+import doctest
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import tutorial
+from tests.built_site import DOCS_IN
+from tests.clock import RealClock
+from tests.real_browser import missing
+from tests.real_browser import need
+from tests.real_browser import serve
+from tests.stage import ROOT
+from tests.stage import STEPS
+from tests.stage import Stage
+from tools import changes
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+IN_A_SENTENCE = re.compile(r"`(python3 tutorial\.py [^`]+)`")
+COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+IN_SHELL = """\
+import doctest, sys, wsgi
+source = sys.stdin.read()
+parser = doctest.DocTestParser()
+runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+with wsgi.app.app_context():
+    names = wsgi.app.make_shell_context()
+    runner.run(parser.get_doctest(source, names, "the page", "the page", 0))
+sys.exit(runner.failures)
+"""
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+
+
+class Reader:
+    """Types what a page says, in its order, into terminals of this machine."""
+
+    def __init__(self, folder, stack):
+        self.folder = folder
+        self.stack = stack
+        self.place = None
+        self.address = None
+        self.typed = []
+
+    def read(self, text):
+        """Type all commands and Python lines of a page."""
+        for _, language, code in FENCE.findall(text):
+            code = textwrap.dedent(code)
+            if language == "pycon":
+                self.typed.append(code)
+            if language == "console" and not code.startswith("> "):
+                for command, expected in COMMAND.findall(code):
+                    self.type(command, expected)
+        self.leave_shell()
+        for command in IN_A_SENTENCE.findall(FENCE.sub("", text)):
+            self.type(command, "")
+
+    def type(self, command, expected):
+        """Type one command."""
+        words = command.split()
+        if words[:2] == ["python3", "tutorial.py"]:
+            return getattr(self, f"{words[2]}_")(*words[3:])
+        if words[0] == "cd":
+            self.leave_shell()
+            return self.change_folder(words[1])
+        if words[0] == "../../.venv/bin/flask":
+            return self.flask(*words[1:])
+        if words[:3] == [".venv/bin/python", "-m", "tools.race"]:
+            return self.race(words[3], expected)
+        if "curl " in command:
+            return self.curl(command, expected)
+        return pytest.fail(f"nobody has tried this command: {command}")
+
+    def run_(self, *words):
+        """Start a step, as the real command does, but on a port that is free."""
+        number = tutorial.find_step("".join(words)).name[:2]
+        site = Stage(number, STEPS[number], own=False).start(RealClock())
+        self.address = self.stack.enter_context(serve(site.app))
+
+    def code_(self, *words):
+        """Ask for a code."""
+        answer = self.terminal([sys.executable, "tutorial.py", "code", *words])
+        assert re.fullmatch(r"\d{6} \(\d+ seconds? left\)\n", answer)
+
+    def diff_(self, *words):
+        """Look at the changes."""
+        assert "lines added" in self.terminal(
+            [sys.executable, "tutorial.py", "diff", *words]
+        )
+
+    def test_(self, number, *options):
+        """Have the words understood: to run these tests is what the suite does."""
+        words = tutorial.for_pytest([number, *options], at_root=True)
+        assert words == [f"steps/{STEPS[number].name}", *options]
+        assert set(options) <= {"--app=my-app"}
+
+    def change_folder(self, path):
+        """Go into the folder of a step: into a copy of it, which may be written to."""
+        self.place = self.folder / Path(path).name
+        hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
+        if not self.place.exists():
+            shutil.copytree(ROOT / path, self.place, ignore=hidden)
+
+    def flask(self, *words):
+        """Open a shell, which the next Python lines are typed into, or bring tables."""
+        if words != ("shell",):
+            assert words == ("db", "upgrade")
+            self.terminal([sys.executable, "-m", "flask", *words], folder=self.place)
+
+    def race(self, number, expected):
+        """Send many requests at once: how many win is luck, but one is not more."""
+        answer = self.terminal([sys.executable, "-m", "tools.race", number])
+        both = [re.sub(r"(?<!\d)(?!1\n)\d+\n", "many\n", t) for t in (answer, expected)]
+        assert both[0].splitlines()[:2] == both[1].splitlines()[:2]
+
+    def leave_shell(self):
+        """Run the Python lines that were typed, in `flask shell` if one was opened."""
+        source, self.typed = "\n".join(self.typed), []
+        if self.place is None:
+            runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+            parse = doctest.DocTestParser().get_doctest
+            runner.run(parse(source, {}, "the page", "the page", 0))
+            assert not runner.failures
+        else:
+            command = [sys.executable, "-c", IN_SHELL]
+            self.terminal(command, folder=self.place, text=source)
+
+    def curl(self, command, expected):
+        """Ask the running app, and compare the answer."""
+        if not shutil.which("curl"):
+            missing("curl")
+        assert self.address, f"nothing was started before: {command}"
+        told = "http://127.0.0.1:5000"
+        assert told in command
+        answer = self.terminal(["sh", "-c", command.replace(told, self.address)])
+        assert answer.replace(self.address, told) == expected
+
+    def terminal(self, command, folder=ROOT, text=None):
+        """Run a command that has to succeed, and return what it prints."""
+        done = subprocess.run(
+            command, cwd=folder, input=text, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+@each_page
+def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    with ExitStack() as stack:
+        Reader(tmp_path, stack).read(page.read_text("utf-8"))
+
+
+@pytest.mark.site
+def test_who_types_along_in_chapter_02_can_try_every_stop(tmp_path):
+    stepdocs = need("tools.stepdocs", DOCS_IN)
+    text = (ROOT / "docs" / "02-totp-verify.md").read_text("utf-8")
+    typed = set()
+    for place, stop in enumerate(text.split("\n## ")):
+        for block in stepdocs.parse(stop.splitlines()):
+            if isinstance(block, stepdocs.Block) and block.kind == "diff":
+                typed |= stepdocs.explained(block)
+        with ExitStack() as stack:
+            reader = Reader(tmp_path, stack)
+            reader.place = type_in(tmp_path / f"my-app-{place}", "02", typed)
+            code = [c for _, kind, c in FENCE.findall(stop) if kind == "pycon"]
+            reader.typed = list(map(textwrap.dedent, code))
+            reader.leave_shell()  # which starts the app, even if nothing is to be tried
+
+
+def type_in(folder, number, typed):
+    """Copy the step before, and make those of its changes that were typed."""
+    hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
+    shutil.copytree(STEPS[changes.before(number)], folder, ignore=hidden)
+    for path in changes.changed_files(number):
+        lines = []
+        for row in changes.compare(number, path):
+            is_typed = (number, path, row.owner) in typed
+            if row.sign == " " or (row.sign == "+") == is_typed:
+                lines.append(row.text)
+        if lines:
+            (folder / path).write_text("\n".join([*lines, ""]), "utf-8")
+    return folder
+
+
+@each_page
+def test_windows_gets_the_same_commands(page):
+    blocks = [code for _, kind, code in FENCE.findall(page.read_text("utf-8"))]
+    commands = [
+        re.findall(rf"^ *{sign} {python} (tutorial\.py .+)$", code, re.MULTILINE)
+        for sign, python in (("\\$", "python3"), (">", "py"))
+        for code in ["".join(blocks)]
+    ]
+    assert commands[0] == commands[1]
+
+
+def test_a_page_that_says_something_else_fails(tmp_path):
+    page = "```pycon\n>>> 1 + 1\n3\n```\n"
+    with ExitStack() as stack, pytest.raises(AssertionError):
+        Reader(tmp_path, stack).read(page)
+
+
+def test_a_command_that_nobody_has_tried_fails(tmp_path):
+    page = "```console\n$ rm -r my-app\n```\n"
+    with ExitStack() as stack, pytest.raises(pytest.fail.Exception, match="nobody"):
+        Reader(tmp_path, stack).read(page)

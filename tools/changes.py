@@ -1,0 +1,365 @@
+"""Reads the steps for the site: their symbols, their changes, and their known gaps.
+
+Needs nothing but Python, so that the tests of it run everywhere.
+"""
+
+import ast
+import re
+from difflib import SequenceMatcher
+from functools import cache
+from typing import NamedTuple
+
+import tutorial
+
+FILES_WITHOUT_LESSON = {"README.md"}
+NEAR = 3  # lines that are shown around a change where a symbol is too long to show
+LONGEST = 30
+IMPORTS, TOP, ALL = "imports", "top", "file"
+UNNAMED = (IMPORTS, TOP, ALL)
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+TAG = re.compile(r"\{%-?\s*(?:(?:block|macro)\s+(\w+)|(end(?:block|macro)))\b")
+METHODS = {"route": "GET", "get": "GET", "post": "POST"}
+
+
+class UnknownError(Exception):
+    """A file, a symbol or a change that is not there."""
+
+
+class Line(NamedTuple):
+    """A line of a comparison: " ", "+" or "-", and where it stands in its files."""
+
+    sign: str
+    text: str
+    owner: str
+    old: int
+    new: int
+
+
+@cache
+def folder(number):
+    """Return the folder of a step by its two digits, or None."""
+    found = {path.name[:2]: path for path in tutorial.steps()}
+    return found.get(number)
+
+
+@cache
+def files(number):
+    """Return the lines of the files of a step by their paths; none before the first."""
+    step = folder(number)
+    if step is None and number != "00":
+        raise UnknownError(f"there is no step {number}")
+    return tutorial.files_of(step) if step else {}
+
+
+def lines_of(number, path):
+    """Return the lines of a file that has to be there."""
+    if path not in files(number):
+        there = ", ".join(sorted(files(number)))
+        raise UnknownError(f"step {number} has no {path}, only {there}")
+    return files(number)[path]
+
+
+def before(number):
+    """Return the number of the step before a step."""
+    if folder(number) is None:
+        raise UnknownError(f"there is no step {number}")
+    return f"{int(number) - 1:02}"
+
+
+# Symbols
+
+
+def symbols(path, lines):
+    """Return (name, first line, last line) of each symbol, the outer ones first."""
+    if path.endswith(".py"):
+        body = ast.parse("\n".join(lines)).body
+        return [(n, with_comment(lines, a), b) for n, a, b in python_symbols(body)]
+    if path.endswith(".html"):
+        return sorted(template_symbols(lines), key=lambda symbol: symbol[1:])
+    return []
+
+
+def python_symbols(nodes, prefix=""):
+    """Find classes, functions, methods, assignments and other statements."""
+    for node in nodes:
+        if is_import(node) or (prefix and not isinstance(node, DEFINITIONS)):
+            continue
+        decorators = getattr(node, "decorator_list", [])
+        first = min(part.lineno for part in (node, *decorators))
+        name = prefix + name_of(node)
+        yield name, first, node.end_lineno
+        if isinstance(node, ast.ClassDef):
+            yield from python_symbols(node.body, f"{name}.")
+
+
+def is_import(node):
+    """Tell whether a statement is an import or a docstring."""
+    is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_text or isinstance(node, (ast.Import, ast.ImportFrom))
+
+
+def name_of(node):
+    """Return the name that a statement gives, or its first word."""
+    if isinstance(node, DEFINITIONS):
+        return node.name
+    target = getattr(node, "targets", None) or [getattr(node, "target", node)]
+    return re.search(r"[\w.]+", ast.unparse(target[0]))[0]
+
+
+def with_comment(lines, first):
+    """Return where a symbol begins if the comment over it is part of it."""
+    while first > 1 and lines[first - 2].lstrip().startswith("#"):
+        first -= 1
+    return first
+
+
+def template_symbols(lines):
+    """Find the blocks and macros of a template."""
+    is_open = []
+    for number, line in enumerate(lines, 1):
+        for name, end in TAG.findall(line):
+            if end:
+                yield (*is_open.pop(), number)
+            else:
+                is_open.append((name, number))
+
+
+def find_lines(path, lines, where):
+    """Return the first and last line of a symbol, or of the one line of a /pattern/."""
+    if where.startswith("/"):
+        found = [n for n, line in enumerate(lines, 1) if re.search(where[1:-1], line)]
+        if len(found) != 1:
+            raise UnknownError(f"{where} fits {len(found)} lines of {path}, not one")
+        return found[0], found[0]
+    there = symbols(path, lines)
+    found = [(first, last) for name, first, last in there if name == where]
+    if len(found) != 1:
+        names = ", ".join(dict.fromkeys(name for name, _, _ in there))
+        raise UnknownError(f"{path} has {len(found)} of {where}; there is: {names}")
+    return found[0]
+
+
+def owners(path, lines):
+    """Return the symbol of each line; a blank line between symbols has none."""
+    rest = {"py": IMPORTS, "html": TOP}.get(path.rpartition(".")[2], ALL)
+    names = [rest if line.strip() else "" for line in lines]
+    for name, first, last in symbols(path, lines):
+        if path.endswith(".py") or names[first - 1] == rest:
+            names[first - 1 : last] = [name] * (last - first + 1)
+    return names
+
+
+# Changes
+
+
+@cache
+def compare(number, path):
+    """Compare a file with the step before, line by line.
+
+    A line is only ever matched with one of the same symbol, so that no function is
+    smeared over another.
+    """
+    older, newer = files(before(number)), files(number)
+    if path not in older and path not in newer:
+        raise UnknownError(f"neither step {before(number)} nor {number} has {path}")
+    old, new = older.get(path, []), newer.get(path, [])
+    own, other = owners(path, old), owners(path, new)
+    decorated = (
+        list(zip(names, lines, strict=True))
+        for names, lines in ((own, old), (other, new))
+    )
+    rows = []
+    matcher = SequenceMatcher(None, *decorated, autojunk=False)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        if tag == "equal":
+            rows += [
+                Line(" ", new[j], other[j], i, j)
+                for i, j in zip(range(i1, i2), range(j1, j2), strict=True)
+            ]
+            continue
+        rows += [Line("-", old[i], own[i], i, j1) for i in range(i1, i2)]
+        rows += [Line("+", new[j], other[j], i2, j) for j in range(j1, j2)]
+    return give_away_blanks(rows)
+
+
+def give_away_blanks(rows):
+    """Count a changed blank line to the changed symbol after it, or else before it."""
+    settled = []
+    for place, row in enumerate(rows):
+        if row.sign != " " and not row.owner:
+            after = near_owner(rows[place:])
+            row = row._replace(owner=after or near_owner(rows[place::-1]) or ALL)
+        settled.append(row)
+    return settled
+
+
+def near_owner(rows):
+    """Return the symbol of the first line with text in a run of changed lines."""
+    for row in rows:
+        if row.sign == " ":
+            break
+        if row.owner:
+            return row.owner
+    return ""
+
+
+def changed_files(number):
+    """Return the files that differ from the step before."""
+    older, newer = files(before(number)), files(number)
+    names = sorted((older.keys() | newer.keys()) - FILES_WITHOUT_LESSON)
+    return [name for name in names if older.get(name) != newer.get(name)]
+
+
+def hunks(number, path):
+    """Return the names of the symbols of a file that changed, in their order."""
+    changed = [row for row in compare(number, path) if row.sign != " "]
+    return list(dict.fromkeys(row.owner for row in changed))
+
+
+def hunks_named(number, path, words):
+    """Return the hunks that are meant: by symbol, by class, or all if none is named."""
+    there = hunks(number, path)
+    if not there:
+        raise UnknownError(f"{path} is the same in {before(number)} and {number}")
+    chosen = []
+    for word in words:
+        found = [n for n in there if n == word or n.startswith(f"{word}.")]
+        if not found:
+            names = ", ".join(there)
+            raise UnknownError(f"{path} has no change of {word}; changed are: {names}")
+        chosen += found
+    return list(dict.fromkeys(chosen)) or there
+
+
+def stands_after(rows, name):
+    """Return the symbol after which a new one stands in a file that was there."""
+    own = [n for n, row in enumerate(rows) if row.owner == name]
+    if all(row.sign == "+" for row in rows) or any(rows[n].sign != "+" for n in own):
+        return None
+    there = [row.owner for row in rows[: own[0]] if row.owner and row.sign != "-"]
+    return there[-1] if there else None
+
+
+def tally(rows):
+    """Return how many lines are added and deleted."""
+    signs = [row.sign for row in rows]
+    return signs.count("+"), signs.count("-")
+
+
+def excerpt(rows, names):
+    """Return the lines that show some hunks; None stands where lines are left out."""
+    wanted = set()
+    for name in names:
+        own = [n for n, row in enumerate(rows) if row.owner == name]
+        changed = [n for n in own if rows[n].sign != " "]
+        near = LONGEST if len(own) <= LONGEST and name not in UNNAMED else NEAR
+        wanted |= {n for n in own if any(abs(n - m) <= near for m in changed)}
+    return with_gaps(rows, sorted(wanted))
+
+
+def with_gaps(rows, wanted):
+    """Return the wanted lines, with what is blank between them and a mark for gaps."""
+    while wanted and not rows[wanted[0]].text:
+        wanted = wanted[1:]
+    while wanted and not rows[wanted[-1]].text:
+        wanted = wanted[:-1]
+    shown = []
+    for last, place in zip([None, *wanted], wanted, strict=False):
+        between = [] if last is None else rows[last + 1 : place]
+        is_blank = all(row.sign == " " and not row.text for row in between)
+        shown += between if is_blank else [None]
+        shown.append(rows[place])
+    return shown
+
+
+# What a step brings
+
+
+def new_requirements(number):
+    """Return the packages that the step before does not need."""
+    old = files(before(number)).get("requirements.txt", [])
+    return [line for line in lines_of(number, "requirements.txt") if line not in old]
+
+
+def routes(number):
+    """Return the paths that a step answers, with their methods."""
+    found = {}
+    for path, lines in sorted(files(number).items()):
+        if path.startswith("app/") and path.endswith(".py"):
+            nodes = list(ast.walk(ast.parse("\n".join(lines))))
+            prefix = "".join(map(prefix_of, nodes))
+            for node in filter(is_route, nodes):
+                found[prefix + ast.literal_eval(node.args[0])] = methods(node)
+    return found
+
+
+def prefix_of(node):
+    """Return what stands before the paths of a blueprint, if this is one with such."""
+    is_blueprint = isinstance(node, ast.Call) and ast.unparse(node.func) == "Blueprint"
+    words = {word.arg: word.value for word in node.keywords} if is_blueprint else {}
+    return ast.literal_eval(words["url_prefix"]) if "url_prefix" in words else ""
+
+
+def is_route(node):
+    """Tell whether a call is that of a decorator such as `@bp.get("/")`."""
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    if not is_call or node.func.attr not in METHODS or not node.args:
+        return False
+    path = node.args[0]
+    return isinstance(path, ast.Constant) and str(path.value)[:1] in ("", "/")
+
+
+def methods(call):
+    """Return the methods that a route takes."""
+    given = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+    return given.get("methods", [METHODS[call.func.attr]])
+
+
+# Known gaps
+
+
+class Gap(NamedTuple):
+    """Attacks that work, and the first and last step in which they do."""
+
+    sentence: str
+    since: str
+    until: str
+    attacks: tuple
+
+
+@cache
+def gaps():
+    """Return the known gaps: the tests that are marked so, in their order."""
+    found = []
+    for path in sorted((tutorial.ROOT / "tests").glob("test_*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            marks = dict(map(read_mark, getattr(node, "decorator_list", [])))
+            if "gap" in marks:
+                words = node.name.removeprefix("test_").replace("_", " ")
+                (since,), (until,) = marks.get("since", ["01"]), marks["until"]
+                sentence = f"{words.capitalize()}."
+                found.append(Gap(sentence, since, until, marks["attack"]))
+    return found
+
+
+def read_mark(decorator):
+    """Return the name and the arguments of a mark such as `@until("03")`."""
+    if not isinstance(decorator, ast.Call):
+        return ast.unparse(decorator), ()
+    constants = [part for part in decorator.args if isinstance(part, ast.Constant)]
+    return ast.unparse(decorator.func), tuple(part.value for part in constants)
+
+
+def gaps_in(number):
+    """Return the known gaps of a step, those that live longest at the end."""
+    there = [gap for gap in gaps() if gap.since <= number <= gap.until]
+    return sorted(there, key=lambda gap: (gap.until, gap.sentence))
+
+
+def outcome(number, attack, row):
+    """Say whether a step holds against an attack; nothing, if it means nothing yet."""
+    if number < row.since:
+        return ""
+    if any(attack in gap.attacks for gap in gaps_in(number)):
+        return "**open**"
+    return "holds" if number >= row.closed else "in part"

@@ -1,0 +1,155 @@
+"""Makes the pictures of the site anew: python -m tools.pictures
+
+Starts the steps, drives Chromium through them, and writes docs/assets. Needs what
+requirements/test.in lists, and Chromium.
+"""
+
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from qrcode import QRCode
+from qrcode.image.svg import SvgPathFillImage
+
+from tests.clock import RealClock
+from tests.phone import scan
+from tests.real_browser import launch
+from tests.real_browser import serve
+from tests.stage import DEMO_SECRET
+from tests.stage import GOOD_PASSWORD
+from tests.stage import STEPS
+from tests.stage import Stage
+from tests.visitor import Page
+
+ASSETS = Path(__file__).parent.parent / "docs" / "assets"
+SIZE = {"width": 480, "height": 240}
+
+
+class Camera:
+    """A browser tab in front of a step, which takes each picture light and dark."""
+
+    def __init__(self, tab, address, site):
+        self.tab = tab
+        self.address = address
+        self.site = site
+        self.number = site.stage.number
+
+    def open(self, path):
+        """Open a page of the step."""
+        self.tab.goto(self.address + path)
+
+    def fill_in(self, **values):
+        """Fill in the form of the page and send it."""
+        for name, text in values.items():
+            self.tab.fill(f"[name={name}]", text)
+        with self.tab.expect_navigation():
+            self.tab.press(f"[name={name}]", "Enter")
+
+    def give_password(self):
+        """Log in as the demo user, as far as the password goes."""
+        self.open("/login")
+        self.fill_in(username="admin", password="password")  # noqa: S106
+
+    def register(self):
+        """Fill in the registration of kim, and send it."""
+        self.open("/register")
+        names = {"username": "kim", "email": "kim@example.org"}
+        self.fill_in(**names, password=GOOD_PASSWORD, confirm=GOOD_PASSWORD)
+
+    def set_up_phone(self):
+        """Confirm the phone, and go on to the protected page; return the phone."""
+        phone = scan(self.page(), RealClock())
+        self.fill_in(code=phone.code())
+        self.open("/")
+        return phone
+
+    def page(self):
+        """Return the page as the tests read it."""
+        return Page(None, "/", 200, {}, self.tab.content().encode())
+
+    def shoot(self, name):
+        """Take a picture in light and in dark colours."""
+        self.tab.set_viewport_size(SIZE)
+        self.tab.evaluate("document.activeElement.blur()")
+        for scheme in ("light", "dark"):
+            self.tab.emulate_media(color_scheme=scheme)
+            path = ASSETS / f"{self.number}-{name}-{scheme}.png"
+            self.tab.screenshot(path=path, full_page=True)
+
+
+def shoot_01(camera):
+    """The password page."""
+    camera.open("/login")
+    camera.shoot("login")
+
+
+def shoot_02(camera):
+    """The code page."""
+    camera.give_password()
+    camera.shoot("code")
+
+
+def shoot_03(camera):
+    """The enrolment page, and the recovery codes."""
+    camera.give_password()
+    phone = scan(camera.page(), RealClock())
+    camera.shoot("enrol")
+    camera.fill_in(code=phone.code())
+    camera.shoot("recovery-codes")
+
+
+def shoot_04(camera):
+    """The registration, the protected page, and the pause after six wrong codes."""
+    camera.open("/register")
+    camera.shoot("register")
+    camera.register()
+    phone = camera.set_up_phone()
+    camera.shoot("welcome")
+    camera.tab.click("text=Log out")
+    camera.open("/login")
+    camera.fill_in(username="kim", password=GOOD_PASSWORD)
+    for _ in range(6):
+        camera.fill_in(code=phone.wrong_code())
+    camera.shoot("paused")
+
+
+def shoot_05(camera):
+    """The code by mail, the account, and the new password."""
+    camera.register()
+    camera.shoot("verify")
+    [mail] = camera.site.mails()
+    camera.fill_in(email_code=mail.code)
+    camera.set_up_phone()
+    camera.open("/account")
+    camera.shoot("account")
+    camera.tab.click("text=Log out")
+    camera.open("/reset")
+    camera.fill_in(email="kim@example.org")
+    [mail] = camera.site.mails()
+    camera.tab.goto(camera.address + urlsplit(mail.link).path)
+    camera.shoot("new-password")
+
+
+def draw_demo_key():
+    """Draw the QR code of the demo key of step 02."""
+    code = QRCode(image_factory=SvgPathFillImage)
+    code.add_data(
+        f"otpauth://totp/Door%2002:admin?secret={DEMO_SECRET}&issuer=Door%2002"
+    )
+    code.make_image().save(ASSETS / "02-demo-key.svg")
+
+
+def main():
+    """Make all pictures."""
+    draw_demo_key()
+    shoots = (shoot_01, shoot_02, shoot_03, shoot_04, shoot_05)
+    with launch() as browser:
+        for number, shoot in zip(STEPS, shoots, strict=False):
+            config = {"ISSUER": f"Door {number}", "SECRET_KEY": secrets.token_hex(32)}
+            site = Stage(number, STEPS[number]).start(RealClock(), **config)
+            with serve(site.app) as address, browser.new_page() as tab:
+                shoot(Camera(tab, address, site))
+
+
+if __name__ == "__main__":
+    main()

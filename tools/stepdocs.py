@@ -1,0 +1,421 @@
+"""Markdown extension: shows code and changes out of steps/ when the site is built.
+
+    ::: code 02 app/totp.py matching_time_step     symbols, or the line of a /pattern/
+    ::: diff 02 app/auth.py login                  what changed from 01 to 02
+    ::: summary 02                                 all that changed, as a table
+    ::: gaps 02                                    the attacks that still work
+    ::: attacks                                    what holds against which attack
+    ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
+
+A `code` or `diff` without symbols shows the file. What stands indented below it is the
+explanation, in Markdown. Below a `diff`, a line `@ login code` begins the explanation
+of these hunks. An explanation below a line that names no hunk explains the only one.
+
+The pages of chapter 02 are those whose names begin with 02. The build fails if none of
+them explains a hunk. The terms of docs/glossary.md get a tooltip on every other page.
+MkDocs and Zensical both run this: it is no plugin of either.
+"""
+
+import html
+import re
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from markdown.extensions import Extension
+from markdown.preprocessors import Preprocessor
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexers import get_lexer_by_name
+
+import tutorial
+from tests.attacks import ATTACKS
+from tools import changes
+
+ASSETS = tutorial.ROOT / "docs" / "assets"
+DIRECTIVE = re.compile(r"( *)::: *(\w+) *(.*)")
+TERM = re.compile(r"^(\w.*)\n:   (.+)$", re.MULTILINE)
+WORD = re.compile(r"(?<!\S)/.+/(?!\S)|\S+")
+LANGUAGES = {"py": "python", "html": "html+jinja", "js": "js", "css": "css"}
+TAGS = {"+": "ins", "-": "del", " ": "span"}
+GAP = '<span class="gap">&hellip;\n</span>'
+
+
+class StepDocsError(Exception):
+    """A page asks for what is not there, or leaves a change unexplained."""
+
+
+class Block(NamedTuple):
+    """A directive of a page: its line, its words, and the text indented below it."""
+
+    line: int
+    indent: str
+    kind: str
+    words: list
+    body: list
+
+    @property
+    def file(self):
+        """Return the file that a listing shows."""
+        return self.words[1] if len(self.words) > 1 else None
+
+
+def parse(lines):
+    """Split a page into its lines and its directives."""
+    parts, place = [], 0
+    while place < len(lines):
+        match = DIRECTIVE.fullmatch(lines[place])
+        if not match:
+            parts.append(lines[place])
+            place += 1
+            continue
+        indent, kind, rest = match.groups()
+        body = body_of(lines[place + 1 :], f"{indent}    ")
+        parts.append(Block(place + 1, indent, kind, WORD.findall(rest), body))
+        place += 1 + len(body)
+    return parts
+
+
+def body_of(lines, indent):
+    """Return the lines below a directive that are indented, without the indent."""
+    body = []
+    for line in lines:
+        if line.strip() and not line.startswith(indent):
+            break
+        body.append(line.removeprefix(indent))
+    while body and not body[-1].strip():
+        body.pop()
+    return body
+
+
+def sections(body):
+    """Split an explanation at its lines with "@": [(names, text)], the lead first."""
+    found = [([], [])]
+    for line in body:
+        if line.startswith("@ "):
+            found.append((line.split()[1:], []))
+        else:
+            found[-1][1].append(line)
+    return found
+
+
+# What a chapter has to explain
+
+
+def explained(block):
+    """Return the hunks that a `diff` explains."""
+    number, path, *words = block.words
+    (_, lead), *notes = sections(block.body)
+    if not notes and (words or len(changes.hunks(number, path)) == 1):
+        notes = [(words, lead)]
+    return {
+        (number, path, name)
+        for names, text in notes
+        if any(line.strip() for line in text)
+        for name in changes.hunks_named(number, path, names)
+    }
+
+
+def unexplained(number, pages):
+    """Return the hunks of a step that none of these pages explains."""
+    done = set()
+    for page in pages:
+        for block in parse(page.read_text("utf-8").splitlines()):
+            if isinstance(block, Block) and block.kind == "diff":
+                done |= explained(block)
+    return [
+        f"{path} {name}"
+        for path in changes.changed_files(number)
+        for name in changes.hunks(number, path)
+        if (number, path, name) not in done
+    ]
+
+
+def check_chapter(page):
+    """Refuse a page of a chapter that leaves a change unexplained."""
+    number = page.name[:2]
+    if changes.folder(number) is None or changes.folder(changes.before(number)) is None:
+        return
+    missing = unexplained(number, page.parent.glob(f"{number}*.md"))
+    if missing:
+        missing = "\n  ".join(missing)
+        raise changes.UnknownError(f"chapter {number} does not explain\n  {missing}")
+
+
+# Listings
+
+
+@cache
+def painted(path, lines):
+    """Colour a whole file, so that strings over several lines keep theirs."""
+    name = LANGUAGES.get(path.rpartition(".")[2], "text")
+    lexer = get_lexer_by_name(name, stripnl=False)
+    text = highlight("\n".join(lines), lexer, HtmlFormatter(nowrap=True))
+    return text.split("\n")
+
+
+def listing(rows, label):
+    """Show lines of code. They are block elements that end in a line break."""
+    return (
+        f'<div class="highlight hunk"><pre><code tabindex="0" role="group" '
+        f'aria-label="{label}">{"".join(rows)}</code></pre></div>'
+    )
+
+
+def changed_rows(number, path, rows):
+    """Return the lines of a comparison with signs, which copying leaves out."""
+    old, new = (
+        painted(path, tuple(changes.files(step).get(path, ())))
+        for step in (changes.before(number), number)
+    )
+    for row in rows:
+        if row is None:
+            yield GAP
+            continue
+        code = old[row.old] if row.sign == "-" else new[row.new]
+        tag = TAGS[row.sign]
+        yield f'<{tag}><span class="sign">{row.sign} </span>{code}\n</{tag}>'
+
+
+def plain_rows(number, path, first=1, last=None):
+    """Return lines of a file as they are."""
+    lines = changes.lines_of(number, path)
+    for line in painted(path, tuple(lines))[first - 1 : last or len(lines)]:
+        yield f"<span>{line}\n</span>"
+
+
+def head(path, names, count, after=None):
+    """Begin a listing: the file, the symbols and their place, the size in words."""
+    shown = ", ".join(f"<code>{html.escape(n)}</code>" for n in names)
+    shown += f", after <code>{html.escape(after)}</code>" if after else ""
+    return (
+        f'<section class="stop"><header><code>{path}</code> '
+        f'<span>{shown}</span> <span class="count">{count}</span></header>'
+    )
+
+
+def in_words(rows):
+    """Say how many lines are added and deleted."""
+    added, deleted = changes.tally(rows)
+    return f"{tutorial.count(added, 'line')} added, {deleted} deleted"
+
+
+def anchor(path):
+    """Return the id of the view of a whole file."""
+    return "whole-" + re.sub(r"\W+", "-", path).strip("-")
+
+
+def foot(block, is_last):
+    """End a listing: a link to the whole file, or below the last one the file."""
+    number, path = block.words[:2]
+    if not is_last:
+        link = f'<a href="#{anchor(path)}">The whole file</a>'
+        return f'<p class="aside">{link}</p></section>'
+    if block.kind == "code":
+        command, rows = "", plain_rows(number, path)
+    else:
+        rows = changed_rows(number, path, changes.compare(number, path))
+        command = f"<pre><code>{git_diff(number, path)}</code></pre>"
+    whole = listing(rows, f"All of {path}")
+    return (
+        f'{command}<details class="whole" id="{anchor(path)}"><summary>The whole file '
+        f"<code>{path}</code></summary>{whole}</details></section>"
+    )
+
+
+def git_diff(number, path):
+    """Return the command that shows the same change without us."""
+    paths = []
+    for step in (changes.before(number), number):
+        is_there = path in changes.files(step)
+        name = f"steps/{changes.folder(step).name}/{path}"
+        paths.append(name if is_there else "/dev/null")
+    return f"git diff --no-index {' '.join(paths)}"
+
+
+# The directives. Each returns Markdown lines, and HTML as tuples of one.
+
+
+def show_code(block, is_last):
+    """Show a file, some of its symbols, or one line."""
+    number, path, *names = block.words
+    lines = changes.lines_of(number, path)
+    spans = [changes.find_lines(path, lines, name) for name in names]
+    rows = []
+    for first, last in spans or [(1, len(lines))]:
+        rows += [GAP] * bool(rows) + list(plain_rows(number, path, first, last))
+    size = tutorial.count(sum(1 for row in rows if row != GAP), "line")
+    symbols = [name for name in names if not name.startswith("/")]
+    yield (head(path, symbols, size),)
+    yield from block.body
+    yield (listing(rows, f"Code of {path}"),)
+    yield (foot(block, is_last),)
+
+
+def show_diff(block, is_last):
+    """Show what changed in a file, or in some of its symbols."""
+    number, path, *words = block.words
+    everything = changes.compare(number, path)
+    (_, lead), *notes = sections(block.body)
+    named = [changes.hunks_named(number, path, names) for names, _ in notes]
+    shown = sum(named, []) or changes.hunks_named(number, path, words)
+    rows = [row for row in everything if row.owner in shown]
+    symbols = [name for name in shown if name not in changes.UNNAMED]
+    after = changes.stands_after(everything, shown[0])
+    symbols, after = ([], None) if notes else (symbols, after)
+    yield (head(path, symbols, in_words(rows), after),)
+    yield from lead
+    for names, (_, text) in zip(named or [shown], notes or [((), ())], strict=True):
+        yield from text
+        hunk = changes.excerpt(everything, names)
+        yield (listing(changed_rows(number, path, hunk), "The changed lines"),)
+    yield (foot(block, is_last),)
+
+
+def show_summary(block, is_last):
+    """List the files that changed, the new dependencies and the new routes."""
+    number = block.words[0]
+    yield from ("| file | added | deleted |", "|---|--:|--:|")
+    total = []
+    for path in changes.changed_files(number):
+        rows = changes.compare(number, path)
+        total += rows
+        yield "| `{}` | {} | {} |".format(path, *changes.tally(rows))
+    yield "| all | {} | {} |".format(*changes.tally(total))
+    yield ""
+    packages = ", ".join(f"`{line}`" for line in changes.new_requirements(number))
+    yield f"New packages: {packages or 'none'}.  "
+    old, new = changes.routes(changes.before(number)), changes.routes(number)
+    paths = ", ".join(f"`{path}`" for path in new if path not in old)
+    yield f"New routes: {paths or 'none'}."
+
+
+def show_gaps(block, is_last):
+    """List the attacks that work in a step, with the chapter that ends each."""
+    number = block.words[0]
+    changes.before(number)  # or there is no such step
+    for gap in changes.gaps_in(number):
+        yield f"- {gap.sentence} *Chapter {int(gap.until) + 1:02} ends this.*"
+
+
+def show_attacks(block, is_last):
+    """List which step holds against which attack, as the tests show it."""
+    numbers = [step.name[:2] for step in tutorial.steps()]
+    yield ('<div class="wide" tabindex="0" role="group" aria-label="Attacks">',)
+    yield f"| no. | attack | {' | '.join(numbers)} | source |"
+    yield "|--:" + "|---" * (len(numbers) + 2) + "|"
+    for attack, row in ATTACKS.items():
+        ends = [changes.outcome(number, attack, row) for number in numbers]
+        yield f"| {attack} | {row.what} | {' | '.join(ends)} | {row.source} |"
+    yield ("</div>",)
+
+
+def show_diagram(block, is_last):
+    """Put a drawing into the page, where it takes the colours of the page."""
+    path = ASSETS / block.words[0]
+    if not path.is_file():
+        raise changes.UnknownError(f"there is no {path}")
+    yield (f'<figure class="diagram">{path.read_text("utf-8")}</figure>',)
+
+
+DIRECTIVES = {
+    "code": (show_code, 2),
+    "diff": (show_diff, 2),
+    "summary": (show_summary, 1),
+    "gaps": (show_gaps, 1),
+    "attacks": (show_attacks, 0),
+    "diagram": (show_diagram, 1),
+}
+
+
+def show(block, is_last):
+    """Carry out a directive."""
+    if block.kind not in DIRECTIVES:
+        there = ", ".join(DIRECTIVES)
+        raise changes.UnknownError(f"there is no ::: {block.kind}, only {there}")
+    function, least = DIRECTIVES[block.kind]
+    if len(block.words) < least:
+        raise changes.UnknownError(f"::: {block.kind} needs {least} words or more")
+    return list(function(block, is_last))
+
+
+class StepDocs(Preprocessor):
+    """Replaces the directives of a page."""
+
+    def __init__(self, md, docs):
+        super().__init__(md)
+        self.docs = Path(docs)
+
+    def run(self, lines):
+        """Replace the directives; refuse a page that says too little."""
+        for function in (changes.files, changes.compare, changes.gaps, painted):
+            function.cache_clear()  # a server that watches builds again and again
+        page, skipped = self.find_page(lines)
+        parts = parse(lines)
+        blocks = [part for part in parts if isinstance(part, Block)]
+        last = {block.file: block for block in blocks}
+        out = []
+        for part in parts:
+            if not isinstance(part, Block):
+                out.append(part)
+                continue
+            place = f"{page}:{part.line + skipped}"
+            with_place(place, lambda part=part: out.extend(self.put(part, last)))
+        with_place(f"{page}:1", lambda: check_chapter(page))
+        return out + list(tooltips(page))
+
+    def put(self, block, last):
+        """Return the lines that a directive becomes."""
+        yield ""
+        for row in show(block, last.get(block.file) is block):
+            if isinstance(row, tuple):
+                yield from ("", block.indent + self.md.htmlStash.store(*row), "")
+            else:
+                yield block.indent + row
+        yield ""
+
+    def find_page(self, lines):
+        """Find the page by its text: Markdown is not told which one it converts."""
+        text = "\n".join(lines).strip()
+        for path in sorted(self.docs.rglob("*.md")):
+            source = re.sub("(?m)^ +$", "", path.read_text("utf-8")).rstrip()
+            if source.endswith(text):
+                return path, source.removesuffix(text).count("\n")
+        raise StepDocsError(f"no page of {self.docs} has this text:\n{text[:200]}")
+
+
+def tooltips(page):
+    """Return the terms of the glossary as abbreviations, for any page but itself."""
+    glossary = page.parent / "glossary.md"
+    if page == glossary or not glossary.exists():
+        return
+    yield ""
+    for term, text in TERM.findall(glossary.read_text("utf-8")):
+        plain = re.sub(r"\[([^]]+)\]\([^)]+\)|`", r"\1", text)
+        yield f"*[{term}]: {plain}"
+
+
+def with_place(place, act):
+    """Act, and say on which page and line it failed."""
+    try:
+        act()
+    except changes.UnknownError as error:
+        raise StepDocsError(f"{place}: {error}") from None
+
+
+class StepDocsExtension(Extension):
+    """Adds the directives to Markdown."""
+
+    def __init__(self, **settings):
+        self.config = {"docs": ["docs", "the folder of the pages"]}
+        super().__init__(**settings)
+
+    def extendMarkdown(self, md):  # noqa: N802  Markdown calls it so
+        """Come before the fences (25) and the blocks of HTML (20)."""
+        docs = self.getConfig("docs")
+        md.preprocessors.register(StepDocs(md, docs), "stepdocs", 28)
+
+
+def makeExtension(**settings):  # noqa: N802  Markdown calls it so
+    """Return the extension."""
+    return StepDocsExtension(**settings)
