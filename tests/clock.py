@@ -28,6 +28,23 @@ class MovableClock:
         self.move(max(0, moment - self.now()))
 
 
+class BusyClock:
+    """A clock that is moved while somebody opens pages: an idle session ends."""
+
+    QUARTER_OF_AN_HOUR = 15 * 60
+
+    def __init__(self, clock, visitor):
+        self.clock = clock
+        self.visitor = visitor
+
+    def move(self, seconds):
+        """Let some seconds pass, and open a page every quarter of an hour."""
+        while seconds > 0:
+            self.clock.move(min(seconds, self.QUARTER_OF_AN_HOUR))
+            self.visitor.ask("GET", "/")
+            seconds -= self.QUARTER_OF_AN_HOUR
+
+
 class RealClock:
     """The clock on the wall, for a server that we did not start."""
 

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 from pyotp import TOTP
 
+from tests.clock import BusyClock
 from tests.marks import attack
 from tests.marks import since
 from tests.phone import scan
@@ -428,7 +429,7 @@ def test_a_link_changes_nothing_in_the_account(site, account, path, method):
 def test_a_form_of_the_account_may_stay_open_for_hours(site, account, clock, path):
     visitor = logged_in(site, account)
     page = visitor.open(path)
-    clock.move(8 * 60 * 60)
+    BusyClock(clock, visitor).move(8 * 60 * 60)
     values = {"current_password": account.password, "code": account.phone.code()}
     if path == "/account/password":
         values |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
@@ -716,7 +717,7 @@ def test_the_old_phone_works_until_the_new_one_is_confirmed_and_then_never(
             assert page.fill_in(code=code).status == 422
     clock.move(15 * 60)
     account.phone = new
-    site.visitor().log_in(account)
+    visitor = logged_in(site, account)
     assert prove(visitor, account, "/account/phone", code=old.code()).status == 422
 
 

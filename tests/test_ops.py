@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import sys
 
 import pytest
 from sqlalchemy import event
@@ -14,12 +15,14 @@ from tests.stage import GOOD_PASSWORD
 from tests.stage import equip
 from tests.stage import register
 from tests.test_account import codes_on
+from tests.test_account import prove
 from tests.test_recovery import recover
 from tests.test_reset import NEW
 from tests.test_reset import ask
 from tests.test_reset import choose
 from tests.test_reset import form_behind
 from tests.test_reset import mailed_link
+from tests.test_verify import begin
 from tests.visitor import NotOfferedError
 
 pytestmark = pytest.mark.ours
@@ -108,7 +111,7 @@ def set_up_phone(page, account, clock):
 def test_a_command_says_what_it_is_for(site, command):
     text = run(site, *command, "--help")
 
-    assert f"Usage: flask {' '.join(command)}" in text
+    assert f" {' '.join(command)} [OPTIONS]" in text
     assert len(text.splitlines()[2].split()) > 3
 
 
@@ -473,9 +476,225 @@ def test_a_change_that_cannot_be_committed_leaves_no_line(site, owner, what):
 
     assert done.exit_code != 0
     assert lines_in(done.output) == []
-    site.visitor().log_in(owner)
+    assert site.sql("SELECT count(*) FROM second_factors") == [(1,)]
+    assert site.sql("SELECT count(*) FROM suspensions") == [(0,)]
 
 
 def fail(connection):
     """Fail, as a commit does on a full disk."""
     raise OperationalError("COMMIT", {}, sqlite3.OperationalError("disk is full"))
+
+
+# Keys
+
+
+def workers_with(site, *keys):
+    """Return the same app with other keys."""
+    return site.another_worker(TOTP_KEYS=",".join(keys))
+
+
+def secrets_of(site):
+    """Return what stands for each phone's secret in the database."""
+    return site.sql("SELECT user_id, secret FROM second_factors ORDER BY user_id")
+
+
+@pytest.fixture
+def keys(site):
+    """Return an old key, which is in use, and a new one."""
+    run(site, "keys", "rotate")
+    return site.config["TOTP_KEYS"], "the new key that is to come first"
+
+
+@since("06")
+@attack(100)
+def test_phones_work_while_the_keys_are_changed_and_after(site, owner, keys):
+    old, new = keys
+    both = workers_with(site, new, old)
+    both.visitor().log_in(owner)
+    before = secrets_of(site)
+    run(both, "keys", "rotate")
+    after = secrets_of(site)
+    both.visitor().log_in(owner)
+    late = equip(both, register(both.visitor(), username="late"))
+
+    assert [user for user, _ in before] == [user for user, _ in after]
+    assert not {secret for _, secret in before} & {secret for _, secret in after}
+    alone = workers_with(site, new)
+    for account in (owner, late):
+        alone.visitor().log_in(account)
+    assert recover(alone, owner, owner.recovery_code()).path == "/"
+
+
+@since("06")
+@attack(100)
+def test_without_the_command_the_old_key_is_still_needed(site, owner, keys):
+    run(site, "keys", "rotate")
+    old, new = keys
+    workers_with(site, new, old).visitor().log_in(owner)
+    alone = site.another_worker(TOTP_KEYS=new, TESTING=False)
+
+    assert give_password(alone, owner).status == 500
+
+
+@since("06")
+@attack(100)
+def test_users_log_in_while_secrets_are_encrypted_anew(site, owner, keys, monkeypatch):
+    others = [equip(site, register(site.visitor())) for _ in range(2)]
+    both = workers_with(site, *reversed(keys))
+    door = sys.modules[both.app.import_name]
+    rotate = door.vault.rotate
+
+    def rotate_slowly(secret):
+        for account in (owner, *others):
+            both.visitor().log_in(account)
+        return rotate(secret)
+
+    monkeypatch.setattr(door.vault, "rotate", rotate_slowly)
+    monkeypatch.setattr(door.ops, "BATCH", 1)
+    run(both, "keys", "rotate")
+
+    alone = workers_with(site, keys[1])
+    for account in (owner, *others):
+        alone.visitor("198.51.100.7").log_in(account)
+
+
+@since("06")
+@attack(100)
+@pytest.mark.parametrize("done", range(4))
+def test_a_rotation_that_was_interrupted_can_be_repeated(
+    site, owner, keys, monkeypatch, done
+):
+    others = [equip(site, register(site.visitor())) for _ in range(2)]
+    both = workers_with(site, *reversed(keys))
+    door = sys.modules[both.app.import_name]
+    rotate, secrets = door.vault.rotate, []
+
+    def rotate_some(secret):
+        if len(secrets) == done:
+            raise KeyboardInterrupt
+        secrets.append(secret)
+        return rotate(secret)
+
+    before = dict(secrets_of(site))
+    with monkeypatch.context() as patch:
+        patch.setattr(door.ops, "BATCH", 1)
+        patch.setattr(door.vault, "rotate", rotate_some)
+        both.app.test_cli_runner().invoke(args=["keys", "rotate"])
+    between = dict(secrets_of(site))
+    assert sum(before[user] != between[user] for user in before) == done
+    for account in (owner, *others):
+        both.visitor("198.51.100.7").log_in(account)
+    run(both, "keys", "rotate")
+    run(both, "keys", "rotate")
+
+    for account in (owner, *others):
+        workers_with(site, keys[1]).visitor("198.51.100.8").log_in(account)
+
+
+@since("06")
+@attack(100, 49)
+def test_a_phone_that_is_moved_at_the_same_moment_stays_moved(
+    site, owner, keys, monkeypatch
+):
+    both = workers_with(site, *reversed(keys))
+    door = sys.modules[both.app.import_name]
+    rotate, visitor = door.vault.rotate, both.visitor()
+    visitor.log_in(owner)
+    page = prove(visitor, owner, "/account/phone")
+
+    def move_first(secret):
+        owner.phone = scan(page, site.clock)
+        assert page.fill_in(code=owner.phone.code()).path == "/account"
+        return rotate(secret)
+
+    monkeypatch.setattr(door.vault, "rotate", move_first)
+    run(both, "keys", "rotate")
+
+    workers_with(site, keys[1]).visitor().log_in(owner)
+
+
+@since("06")
+@attack(100, 106)
+def test_the_rotation_shows_no_key_and_no_secret(site, owner, keys):
+    both = workers_with(site, *reversed(keys))
+    before = secrets_of(site)
+    printed = run(both, "keys", "rotate")
+
+    assert "ten minutes" in printed
+    for secret in (*keys, owner.phone.secret, before[0][1], secrets_of(site)[0][1]):
+        assert secret not in printed
+
+
+# Old rows
+
+
+@since("06")
+@attack(133)
+def test_prune_deletes_what_is_too_old_to_matter(site, owner, clock):
+    def rows():
+        tables = ("attempts", "waiting_secrets", "registrations")
+        return {t: site.sql(f"SELECT count(*) FROM {t}")[0][0] for t in tables}
+
+    page = give_password(site, site.newcomer())
+    assert page.path == "/enrol"
+    begin(site, email="new@example.org")
+    page = give_password(site, owner)
+    page.fill_in(code=owner.phone.wrong_code())
+    before = rows()
+    run(site, "prune")
+    assert rows() == before
+    assert min(before.values()) > 0
+    clock.move(60 * 60 + 1)
+    run(site, "prune")
+    assert rows() == {"attempts": 1, "waiting_secrets": 0, "registrations": 1}
+    clock.move(24 * 60 * 60)
+    run(site, "prune")
+
+    # one stays: wrong codes in a row are counted until there is a right one
+    assert rows() == {"attempts": 1, "waiting_secrets": 0, "registrations": 0}
+    site.visitor().log_in(owner)
+
+
+# The mail worker
+
+
+@pytest.fixture
+def clock():
+    """Return the clock on the wall, which other processes have as well."""
+    return RealClock()
+
+
+@pytest.fixture
+def server():
+    """Return a mail server that takes what it gets."""
+    with MailServer() as server:
+        yield server
+
+
+class Worker(Process):
+    """The mail worker in a process of its own, with the settings of production."""
+
+    def __init__(self, site, server):
+        where = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(server.port)}
+        settings = {name: SETTINGS[name] for name in ("BASE_URL", "MAIL_DEFAULT_SENDER")}
+        super().__init__(site, "mail-worker", FLASK_DEBUG="", **where | settings)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *failure):
+        self.process.kill()
+        self.process.communicate()
+
+    def wait_for(self, is_so):
+        """Wait until something is so."""
+        end = time.monotonic() + 30
+        while not is_so():
+            assert time.monotonic() < end
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.05)
+
+    def end(self):
+        """Tell the worker to end, as a service manager does; return what it printed."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.output()

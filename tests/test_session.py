@@ -16,7 +16,7 @@ from tests.stage import STEPS
 from tests.test_account import change
 from tests.test_account import logged_in
 from tests.test_account import prove
-from tests.test_every_page import pages_of
+from tests.test_every_page import addresses_of
 
 CLEAR = '"cache", "storage"'
 
@@ -255,7 +255,7 @@ def test_no_session_of_an_earlier_step_makes_the_server_stumble(step, site):
         complete.log_in(earlier.account())
         for visitor in (pending, complete):
             here = site.visitor().take_cookies_of(visitor)
-            for path in pages_of(step):
+            for path in addresses_of(step):
                 assert here.open(path).status == 200, path
 
 

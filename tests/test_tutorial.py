@@ -514,6 +514,18 @@ def test_a_step_with_a_database_is_upgraded_first(copy, port, capfd):
     assert copy.kinds() == ["upgrade"]
 
 
+@needs_posix
+def test_a_step_that_can_be_deployed_is_started_in_development(copy, port, capfd):
+    for name in ("requirements.txt", "app/config.py", "migrations/env.py"):
+        copy.write(f"steps/06-deploy/{name}", "")
+    copy.with_venv("steps/06-deploy/requirements.txt")
+    copy.do("run", "06", "--port", port)
+    upgrade, flask = copy.calls("upgrade", "flask")
+    assert upgrade["words"] == ["-m", "flask", "--debug", "db", "upgrade"]
+    assert flask["words"] == ["-m", "flask", "--debug", "run", "--port", port]
+    assert f"python -m flask --debug run --port {port}\n" in capfd.readouterr().out
+
+
 # The port
 
 

@@ -45,6 +45,8 @@ def proved_owner(form):
     name = current_user.username
     throttle.spend_attempt("current password", name)
     user = users.authenticate(name, form.current_password.data)
+    if user is None:
+        audit.record("password refused", current_user)
     if user and recovery.accepts_any(user, form.code.data, "account"):
         visitor.hold_on_to(user)
         return user

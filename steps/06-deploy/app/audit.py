@@ -8,6 +8,8 @@ from flask import g
 from flask import has_request_context
 from flask import request
 
+from .db import db
+
 
 def init_app(app):
     app.after_request(write_lines)
@@ -25,6 +27,12 @@ def record(event, user=None, **facts):
         g.setdefault("events", []).append(line | facts)
     else:
         print(json.dumps(line | facts), flush=True)
+
+
+def undo():
+    """Roll back what the request did so far, and take back the lines about it."""
+    db.session.rollback()
+    g.pop("events", None)
 
 
 def write_lines(response):

@@ -4,9 +4,11 @@ import os
 import re
 from collections.abc import Callable
 from typing import NamedTuple
-from urllib.parse import urlsplit
+
+import click
 
 SHORTEST_KEY = 32  # characters: 128 bits, even if they are hexadecimal digits
+ORIGIN = re.compile(r"https://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?", re.IGNORECASE)
 NEEDED = ("DATABASE_URL", "MAIL_SERVER", "MAIL_DEFAULT_SENDER")
 
 
@@ -29,6 +31,13 @@ def database_url(text):
     return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
 
 
+def count(text):
+    """Return a number of things, which is not negative."""
+    if not text.isdecimal():
+        raise ValueError
+    return int(text)
+
+
 def names(text):
     """Return what is separated by commas."""
     return [name.strip() for name in text.split(",") if name.strip()]
@@ -47,14 +56,12 @@ SETTINGS = (
     Setting("SECRET_KEY", "Signs cookies; all keys but the next come from it."),
     Setting("TOTP_KEYS", "Encrypt phones' secrets: the first encrypts, all decrypt."),
     Setting("DATABASE_URL", "SQLite or PostgreSQL.", "sqlite:///door.db", database_url),
-    Setting(
-        "BASE_URL", "How visitors reach it.", "http://127.0.0.1:5000", address
-    ),
+    Setting("BASE_URL", "How visitors reach it.", "http://127.0.0.1:5000", address),
     Setting("TRUSTED_HOSTS", "Further names that it is reached by.", "", names),
-    Setting("PROXIES", "How many proxies stand in front of it.", "0", int),
+    Setting("PROXIES", "How many proxies stand in front of it.", "0", count),
     Setting("ISSUER", "The name that the phone shows.", "Door"),
     Setting("MAIL_SERVER", "Takes our mails; without one they are printed."),
-    Setting("MAIL_PORT", "The port of the mail server.", "25", int),
+    Setting("MAIL_PORT", "The port of the mail server.", "25", count),
     Setting("MAIL_USE_TLS", "Talk to it encrypted (STARTTLS).", "no", yes),
     Setting("MAIL_USERNAME", "Our name there."),
     Setting("MAIL_PASSWORD", "Our password there."),
@@ -75,8 +82,9 @@ def from_environment(environ=os.environ):
 
 
 def is_development(app):
-    """Tell whether the app was started by `flask run --debug`, and by nothing else."""
-    return app.debug and os.environ.get("FLASK_RUN_FROM_CLI") == "true"
+    """Tell whether the app was started by `flask --debug`, and by nothing else."""
+    # Not FLASK_RUN_FROM_CLI: a variable can be there in front of any other server.
+    return app.debug and click.get_current_context(silent=True) is not None
 
 
 def check(config):
@@ -88,16 +96,15 @@ def check(config):
 
 def problems(config):
     """Return what is wrong with the settings, and never their values."""
-    keys = [("TOTP_KEYS", key) for key in names(config["TOTP_KEYS"]) or [""]]
+    keys = [("TOTP_KEYS", key.strip()) for key in config["TOTP_KEYS"].split(",")]
     for name, key in [("SECRET_KEY", config["SECRET_KEY"]), *keys]:
         if len(key) < SHORTEST_KEY:
             yield name, f"needs {SHORTEST_KEY} characters or more"
         elif len(set(key)) < 10 or "change" in key.lower():
             yield name, "is a sample: make one of your own"
-    if config["SECRET_KEY"] in config["TOTP_KEYS"]:
+    if config["SECRET_KEY"] and config["SECRET_KEY"] in config["TOTP_KEYS"]:
         yield "TOTP_KEYS", "must not contain SECRET_KEY"
-    base = urlsplit(config["BASE_URL"])
-    if base.scheme != "https" or not base.hostname or base.path or base.query:
+    if not ORIGIN.fullmatch(config["BASE_URL"]):
         yield "BASE_URL", "has to be https:// and a host name, and no more"
     for setting in SETTINGS:
         if setting.name in NEEDED and config[setting.name] == setting.default:

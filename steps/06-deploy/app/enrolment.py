@@ -99,6 +99,7 @@ def read_first_code(form, user):
     secret = waiting_secret()
     time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
+        audit.record("code refused", user, route="enrolment")
         form.code.errors.append(REFUSED)
     return secret, time_step
 
@@ -109,7 +110,7 @@ def enrol(user):
     """Set up the phone of a user who has no second factor yet."""
     if second_factor.secret_of(user):
         return visitor.go_to("second_factor.code")
-    if registration.is_renewal(user):
+    if registration.is_renewal(user) and "has_proved_address" not in session:
         return visitor.go_to("registration.verify")
     form = CodeForm()
     if not form.validate_on_submit():
@@ -123,6 +124,7 @@ def enrol(user):
     if not second_factor.activate(user, secret, time_step):
         return visitor.go_to("second_factor.code")
     forget_waiting_secret()
+    registration.end_renewal(user)
     audit.record("phone set up", user)
     visitor.log_in(user)
     flash("Your phone is set up and you are logged in.")

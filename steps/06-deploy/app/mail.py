@@ -183,10 +183,14 @@ class Connection(flask_mail.Connection):
     def configure_host(self):
         """Connect to the mail server."""
         host = SMTP(self.mail.server, self.mail.port, timeout=PATIENCE)
-        if self.mail.use_tls:
-            host.starttls(context=ssl.create_default_context())
-        if self.mail.username:
-            host.login(self.mail.username, self.mail.password)
+        try:
+            if self.mail.use_tls:
+                host.starttls(context=ssl.create_default_context())
+            if self.mail.username:
+                host.login(self.mail.username, self.mail.password)
+        except Exception:
+            host.close()
+            raise
         return host
 
     def __exit__(self, *error):

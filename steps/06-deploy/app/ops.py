@@ -19,6 +19,7 @@ from . import vault
 from .db import changes_one_row
 from .db import db
 from .enrolment import WaitingSecret
+from .password_reset import Reset
 from .recovery import RecoveryCode
 from .registration import Registration
 from .registration import Renewal
@@ -41,6 +42,21 @@ def init_app(app):
     app.cli.command("mail-worker")(work)
 
 
+def not_blank(context, option, text):
+    """Return what was typed, or end with a message."""
+    if not text.strip():
+        raise click.BadParameter("say why.")
+    return text
+
+
+with_reason = click.option(
+    "--reason",
+    prompt=True,
+    callback=not_blank,
+    help="Why; it is written into the audit log.",
+)
+
+
 def find(name):
     """Return the user of this name, or end with a message."""
     user = users.find_by(username_key=users.fold(name))
@@ -60,30 +76,30 @@ def list_users():
 
 @user_commands.command("disable")
 @click.argument("name")
-@click.option("--reason", prompt=True, help="Why; it is written into the audit log.")
+@with_reason
 def disable(name, reason):
     """Let a user no longer in, and end all sessions."""
     user = find(name)
     db.session.merge(Suspension(user_id=user.id))
     users.end_sessions(user)
-    audit.record("user disabled", user, reason=reason)
     db.session.commit()
+    audit.record("user disabled", user, reason=reason)
 
 
 @user_commands.command("enable")
 @click.argument("name")
-@click.option("--reason", prompt=True, help="Why; it is written into the audit log.")
+@with_reason
 def enable(name, reason):
     """Let a user in again."""
     user = find(name)
     db.session.execute(delete(Suspension).filter_by(user_id=user.id))
-    audit.record("user enabled", user, reason=reason)
     db.session.commit()
+    audit.record("user enabled", user, reason=reason)
 
 
 @user_commands.command("reset-second-factor")
 @click.argument("name")
-@click.option("--reason", prompt=True, help="Why; it is written into the audit log.")
+@with_reason
 def reset_second_factor(name, reason):
     """Forget a user's phone and recovery codes.
 
@@ -91,13 +107,13 @@ def reset_second_factor(name, reason):
     Make sure whom you are talking to before you do this.
     """
     user = find(name)
-    for table in (SecondFactor, RecoveryCode):
+    for table in (SecondFactor, RecoveryCode, Reset):
         db.session.execute(delete(table).filter_by(user_id=user.id))
     db.session.merge(Renewal(user_id=user.id))
     users.end_sessions(user)
     mail.post("second_factor_reset", user.email)
-    audit.record("second factor reset", user, reason=reason)
     db.session.commit()
+    audit.record("second factor reset", user, reason=reason)
 
 
 @key_commands.command("rotate")

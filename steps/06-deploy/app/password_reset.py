@@ -132,6 +132,8 @@ def followed_reset():
     user_id, link_id, expires = session.get("reset", (0, "", 0))
     reset = db.session.get(Reset, user_id)
     is_good = reset and reset.link_id == link_id and time.time() < expires
+    if is_good and db.session.get(registration.Renewal, user_id):
+        return None  # without a phone, the mailbox alone would do
     return reset if is_good else None
 
 
@@ -151,7 +153,7 @@ def will_do(form, user):
     if passwords.is_right(form.password.data, user.password_hash):
         reason = SAME
     if reason:
-        db.session.rollback()
+        audit.undo()
         form.password.errors.append(reason)
     return not reason
 
@@ -171,6 +173,7 @@ def ask():
     if not form.validate_on_submit():
         return show(form, "Reset your password", "Send me a link")
     throttle.spend_attempt("reset", form.email.data, throttle.network())
+    audit.record("reset asked")
     mail.post("reset", users.fold(form.email.data))
     flash(SENT)
     return redirect(url_for("auth.login"))
@@ -200,7 +203,7 @@ def choose():
     if not is_proved or not will_do(form, user):
         return show(form, "Choose a new password", "Set the password")
     if not changes_one_row(delete(Reset).filter_by(link_id=reset.link_id)):
-        db.session.rollback()  # another request was faster: the code stays good
+        audit.undo()  # another request was faster: the code stays good
         return redirect(url_for("password_reset.choose"))
     change_password(user, form.password.data)
     throttle.forget_attempts(user.username, throttle.network())

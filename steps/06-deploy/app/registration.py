@@ -140,12 +140,15 @@ def begin_renewal(user):
         mail.post("email_code", name)
 
 
-def end_renewal(waiting):
-    """Return the user who has proved the address again, or None."""
-    user = users.find_by(email=waiting.email)
-    if user and changes_one_row(delete(Renewal).filter_by(user_id=user.id)):
-        return user
-    return None
+def renewing_user():
+    """Return the user whose login waits, in this session, for a mailed code."""
+    user = visitor.pending_user()
+    return user if user and is_renewal(user) else None
+
+
+def end_renewal(user):
+    """Ask for no mailed code any more: there is a phone again."""
+    db.session.execute(delete(Renewal).filter_by(user_id=user.id))
 
 
 def begin_registration(form):
@@ -172,9 +175,8 @@ def waiting_registration():
 
 def post_code(waiting):
     """Have a code sent to a new address; of a known one, tell its owner instead."""
-    user = users.find_by(email=waiting.email)
-    renewal = db.session.get(Renewal, user.id if user else 0)
-    if user and not renewal:
+    # Where a login is pending, its password was right: it is a renewal.
+    if users.find_by(email=waiting.email) and "pending" not in session:
         mail.post("address_known", waiting.email)
     else:
         mail.post("email_code", waiting.session_id)
@@ -241,15 +243,17 @@ def verify():
     if not use_code(waiting, form.email_code.data):
         if waiting_registration() is None:
             return visitor.go_to("enrolment.enrol")
+        audit.record("mailed code refused", renewing_user())
         form.email_code.errors.append(EMAIL_CODE_REFUSED)
         return render_template("verify.html", form=form), form.status
-    user = end_renewal(waiting)
+    user = renewing_user()
     user = user or users.create(waiting.username, waiting.email, waiting.password_hash)
     if user is None:
         form.refuse(TAKEN)
         return render_template("verify.html", form=form), form.status
     audit.record("address proved", user)
     visitor.begin_login(user)
+    session["has_proved_address"] = True  # this session alone, until there is a phone
     return visitor.go_to("enrolment.enrol")
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint
 from flask import abort
 from flask import current_app
 from flask import g
+from flask import got_request_exception
 from flask import redirect
 from flask import url_for
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -41,6 +42,7 @@ def init_app(app):
     number = app.config["PROXIES"]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=number, x_proto=number)
     app.before_request(name_request)
+    got_request_exception.connect(log_name, app)
     app.after_request(add_headers)
     app.register_blueprint(bp)
 
@@ -48,6 +50,11 @@ def init_app(app):
 def name_request():
     """Give the request a name, by which log and error page can be brought together."""
     g.request_id = secrets.token_hex(8)
+
+
+def log_name(app, exception):
+    """Write the name down, next to what went wrong."""
+    app.logger.error("Request %s failed.", g.get("request_id"))
 
 
 def add_headers(response):

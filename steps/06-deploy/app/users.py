@@ -63,11 +63,15 @@ def authenticate(username, password):
     user = db.session.scalar(select(User).filter_by(username_key=fold(username)))
     # A stranger costs a hash as well: the time must not tell who has an account.
     right = passwords.is_right(password, user.password_hash if user else None)
-    if right and passwords.is_outdated(user.password_hash):
-        user.password_hash = passwords.hash_password(password)
     if right and db.session.get(Suspension, user.id):
         right = False
     return user if right else None
+
+
+def renew_hash(user, password):
+    """Keep a password as we keep them today, if it was kept in an older way."""
+    if passwords.is_outdated(user.password_hash):
+        user.password_hash = passwords.hash_password(password)
 
 
 def create(username, email, password_hash):

@@ -120,7 +120,7 @@ def hold_on_to(user):
     """Let no other request change the user; go on only if none ended this session."""
     db.session.refresh(user, with_for_update=True)
     if user.get_id() != session["_user_id"]:
-        db.session.rollback()
+        audit.undo()
         abort(redirect(url_for("account.overview")))
 
 

@@ -1,0 +1,339 @@
+"""The audit: one line for each event that matters to security, and no secret in it."""
+
+import json
+import re
+import sqlite3
+from datetime import UTC
+from datetime import datetime
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from tests.journey import Journey
+from tests.marks import attack
+from tests.marks import since
+from tests.production import ORIGIN
+from tests.production import in_production
+from tests.stage import CONFIG
+from tests.stage import GOOD_PASSWORD
+from tests.stage import equip
+from tests.stage import fill_in_registration
+from tests.stage import register
+from tests.test_account import logged_in
+from tests.test_account import prove
+from tests.test_recovery import ask_for_a_code
+from tests.test_reset import choose
+from tests.test_reset import form_behind
+from tests.test_reset import mailed_link
+
+pytestmark = pytest.mark.ours
+
+ADDRESS = "kim@example.org"
+LOGIN = ["password accepted", "logged in"]
+OF_THE_JOURNEY = [
+    *["address proved", "password accepted"],
+    *["password refused", "password accepted", "code refused"],
+    *["phone set up", "logged in", "logged out"],
+    *["password accepted", "code refused", "recovery code used", "logged in"],
+    *["logged out", "password accepted", "code refused", "logged in", "logged out"],
+    *["mailed code refused", "address proved", "password accepted"],
+    *LOGIN,
+    *["code refused", "logged in", "code refused", "phone changed", "logged in"],
+    *["recovery code used", "password changed", "logged in"],
+    *["recovery codes renewed", "logged in", "logged out"],
+    *["reset asked", "code refused", "password changed"],
+    *LOGIN,
+    "logged out",
+]
+
+
+@pytest.fixture
+def audit(capsys):
+    """Return a function that returns the lines since it was called last."""
+
+    def lines():
+        printed = capsys.readouterr().out.splitlines()
+        return [json.loads(line) for line in printed if line.startswith("{")]
+
+    return lines
+
+
+def only(lines):
+    """Return the one line that there has to be."""
+    assert len(lines) == 1, lines
+    return lines[0]
+
+
+def events(lines):
+    """Return what happened, and to whom."""
+    return [(line["event"], line["user"]) for line in lines]
+
+
+@since("06")
+@attack(107)
+def test_each_event_of_a_journey_is_one_line(site, clock, audit):
+    Journey(site, clock).go()
+    lines = audit()
+
+    assert [line["event"] for line in lines] == OF_THE_JOURNEY
+    users = [line["user"] for line in lines if line["event"] != "reset asked"]
+    assert [user for user in users if user not in (1, 2)] == [None]
+    assert users.count(2) == 2
+
+
+@since("06")
+@attack(107)
+def test_a_line_says_when_what_who_and_from_where(site, account, audit, clock):
+    visitor = site.visitor("198.51.100.7")
+    visitor.give_password(account)
+    code, _ = account.phone.code(), audit()
+    target, data = visitor.page.filled_in(code=code)
+    answer = visitor.ask("POST", target, data=data)
+    line = only(audit())
+
+    assert datetime.fromisoformat(line["time"]).timestamp() == clock.now()
+    assert datetime.fromisoformat(line["time"]).tzinfo == UTC
+    assert line["event"] == "logged in"
+    assert line["user"] == 1
+    assert line["network"] == "198.51.100.7"
+    assert line["request"] == answer.headers["X-Request-ID"]
+    assert line["status"] == answer.status == 302
+    assert len(line) == 6
+
+
+@since("06")
+@attack(107)
+def test_each_request_has_a_name_of_its_own(visitor):
+    names = [visitor.ask("GET", "/login").headers.get("X-Request-ID") for _ in range(9)]
+
+    assert len(set(names)) == 9
+    assert all(re.fullmatch("[0-9a-f]{16}", name or "") for name in names)
+
+
+@since("06")
+@attack(107)
+def test_a_visitor_does_not_choose_the_name_of_the_request(visitor, audit):
+    page = visitor.open("/login")
+    values = page.filled_in(username="nobody", password="nothing at all")
+    headers = {"X-Request-ID": "mine"}
+    answer = visitor.ask("POST", values[0], data=values[1], headers=headers)
+
+    assert answer.headers.get("X-Request-ID", "mine") != "mine"
+    assert [line["request"] for line in audit()] == [answer.headers["X-Request-ID"]]
+
+
+# What is no event, or did not happen
+
+
+@since("06")
+@attack(107)
+@pytest.mark.parametrize("path", ["/", "/login", "/account", "/static/style.css"])
+def test_opening_pages_leaves_no_line(site, account, audit, path):
+    visitor = logged_in(site, account)
+    assert audit()
+    visitor.open(path)
+
+    assert audit() == []
+
+
+@since("06")
+@attack(107, 118)
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError(),
+        OperationalError("COMMIT", {}, sqlite3.OperationalError("disk is full")),
+    ],
+    ids=["of ours", "of the database"],
+)
+def test_the_line_of_a_request_that_failed_says_so(step, clock, audit, error):
+    site = step.start(clock, TESTING=False)
+    visitor, account = site.visitor(), site.account()
+    visitor.give_password(account)
+    code, _ = account.phone.code(), audit()
+
+    @event.listens_for(site.app.extensions["sqlalchemy"].session, "before_commit")
+    def fail(session):
+        raise error
+
+    visitor.fill_in(code=code)
+    event.remove(site.app.extensions["sqlalchemy"].session, "before_commit", fail)
+    assert not visitor.is_logged_in()
+    lines = audit()
+    assert events(lines) == [("logged in", 1)]
+    assert [line["status"] // 100 for line in lines] == [5]
+
+
+@since("06")
+@attack(107)
+def test_a_recovery_code_that_stayed_good_leaves_no_line(site, account, audit):
+    visitor = logged_in(site, account)
+    code, same = account.recovery_code(), {"password": account.password}
+    audit()
+    assert prove(visitor, account, "/account/password", code=code, **same).status == 422
+    assert audit() == []
+    account.recovery_codes = [code]
+    page = ask_for_a_code(site.visitor(), account)
+    assert page.fill_in(recovery_code=code).path == "/"
+
+    assert ("recovery code used", 1) in events(audit())
+
+
+@since("06")
+@attack(107)
+def test_a_reset_that_was_refused_leaves_no_line(site, audit):
+    owner = equip(site, register(site.visitor(), username="kim", email=ADDRESS))
+    page = form_behind(site, mailed_link(site))
+    audit()
+    page = choose(page, owner.recovery_codes[0], owner.password)
+    assert page.status == 422
+    assert audit() == []
+    choose(page, owner.recovery_codes[0])
+
+    assert events(audit()) == [("recovery code used", 1), ("password changed", 1)]
+
+
+# Attacks that leave a line
+
+
+@since("06")
+@attack(107)
+def test_a_wrong_password_is_a_line_with_the_user_if_there_is_one(site, account, audit):
+    known, unknown = site.visitor(), site.visitor()
+    audit()
+    known.open("/login").fill_in(username=account.username, password="not this one")
+    unknown.open("/login").fill_in(username="nobody", password="not this one")
+
+    assert events(audit()) == [("password refused", 1), ("password refused", None)]
+
+
+@since("06")
+@attack(107)
+def test_a_wrong_current_password_is_a_line(site, account, audit):
+    visitor = logged_in(site, account)
+    audit()
+    path = "/account/recovery-codes"
+    prove(visitor, account, path, current_password="not this one")
+    prove(visitor, account, path, code=account.phone.wrong_code())
+
+    lines = audit()
+    assert events(lines) == [("password refused", 1), ("code refused", 1)]
+    assert [line["status"] for line in lines] == [422, 422]
+
+
+@since("06")
+@attack(107)
+def test_who_is_throttled_leaves_a_line(site, account, audit):
+    visitor = site.visitor("198.51.100.7")
+    audit()
+    for _ in range(6):
+        page = visitor.open("/login")
+        page.fill_in(username=account.username, password="not this one")
+    lines = audit()
+
+    assert events(lines) == [("password refused", 1)] * 5 + [("throttled", None)]
+    throttled = lines[-1]
+    assert throttled["purpose"] == "password"
+    assert throttled["network"] == "198.51.100.7"
+    assert throttled["status"] == 429
+
+
+@since("06")
+@attack(107, 72)
+def test_a_password_that_counts_as_stolen_is_a_line(site, account, audit, clock):
+    for _ in range(4):
+        visitor = site.visitor()
+        visitor.give_password(account)
+        for _ in range(5):
+            visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+        clock.move(15 * 60)
+
+    assert events(audit())[-1:] == [("password counts as stolen", 1)]
+
+
+# What stands in no line
+
+
+@since("06")
+@attack(106)
+def test_no_line_and_no_log_holds_a_secret_or_an_address(site, clock, capsys, log):
+    journey = Journey(site, clock).go()
+    text = capsys.readouterr().out + log.text
+
+    assert '"event": "logged in"' in text
+    secrets = journey.secrets - {"password"} | {CONFIG["SECRET_KEY"]}
+    secrets |= {CONFIG["TOTP_KEYS"], *(cookie.value for cookie in journey.cookies)}
+    for row in site.sql("SELECT email, password_hash, session_token FROM users"):
+        secrets |= {*row}
+    for secret in secrets:
+        assert secret not in text
+    assert "@" not in text
+
+
+@since("06")
+@attack(106)
+@pytest.mark.parametrize(
+    "name",
+    [
+        'kim\n{"event": "logged in", "user": 1}',
+        'kim\r\n\r\n{"event": "logged in", "user": 1}',
+        'kim", "event": "logged in',
+        "kim\u2028kim\u0085kim",
+        "kim\x1b[2J",
+        "\U0001f600" * 50,
+    ],
+    ids=["line", "lines", "quotes", "separators", "escape", "faces"],
+)
+def test_a_name_with_a_new_line_is_one_line_and_is_not_in_it(visitor, capsys, name):
+    page = visitor.open("/login")
+    capsys.readouterr()
+    page.fill_in(username=name, password="nothing at all")
+    line = only(capsys.readouterr().out.splitlines())
+
+    assert json.loads(line)["event"] == "password refused"
+    assert "kim" not in line
+    assert line.isascii()
+    assert line.isprintable()
+
+
+@since("06")
+@attack(106)
+def test_a_password_typed_as_a_name_is_not_written_down(visitor, capsys):
+    visitor.open("/login").fill_in(username=GOOD_PASSWORD, password=GOOD_PASSWORD)
+    printed = capsys.readouterr().out
+
+    assert "password refused" in printed
+    assert GOOD_PASSWORD not in printed
+
+
+@since("06")
+@attack(106)
+def test_a_proxy_s_header_does_not_break_the_line(step, clock, capsys):
+    site = in_production(step, clock, PROXIES=1)
+    page = site.visitor().open("/login")
+    capsys.readouterr()
+    forged = '", "event": "logged in\u00e9'
+    headers = {"X-Forwarded-For": forged, "X-Forwarded-Proto": "https"}
+    target, data = page.filled_in(username="nobody", password="nothing at all")
+    page.visitor.send(target, data, headers=headers | {"Referer": ORIGIN})
+    line = only(capsys.readouterr().out.splitlines())
+
+    assert json.loads(line)["event"] == "password refused"
+    assert line.isascii()
+
+
+@since("06")
+@attack(106)
+def test_what_goes_wrong_in_the_database_is_logged_without_its_values(step, clock, log):
+    site = step.start(clock, TESTING=False)
+    site.sql("""
+        CREATE TRIGGER full BEFORE INSERT ON registrations
+        BEGIN SELECT RAISE(ABORT, 'no more'); END
+    """)
+    page = fill_in_registration(site.visitor(), email=ADDRESS, username="kimberly")
+
+    assert page.status == 500
+    assert "registrations" in log.text
+    for secret in (ADDRESS, "kimberly", "pbkdf2", GOOD_PASSWORD):
+        assert secret not in log.text
