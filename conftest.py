@@ -59,7 +59,7 @@ def pytest_configure(config):
     numbers, names, others = read_arguments(config)
     check_options(config, numbers)
     if numbers:
-        config.args[:] = dict.fromkeys([*others, str(ROOT / "tests")])
+        config.args[:] = others or [str(ROOT / "tests")]
     config.stash[NUMBERS] = sorted(set(numbers)) or list(STEPS)
     config.stash[NAMES] = names
 

@@ -1,6 +1,7 @@
 """The mistakes of tests/mutants/ still can be made; tools/mutants.py makes them."""
 
 from collections import Counter
+from datetime import date
 
 import pytest
 
@@ -12,7 +13,9 @@ from tools.mutants import Mutant
 from tools.mutants import Suite
 from tools.mutants import all_mutants
 from tools.mutants import chosen
+from tools.mutants import files_of
 from tools.mutants import judge
+from tools.mutants import one_of_each_file
 from tools.mutants import path_of
 
 MUTANTS = all_mutants()
@@ -52,6 +55,32 @@ def test_mistakes_are_chosen_by_step_and_word():
         assert chosen([one, two], [word], "") == [two]
     assert chosen([one, two], [], "TOTP") == [two]
     assert chosen([one, two], ["01"], "twice") == []
+
+
+def test_a_quick_run_makes_one_mistake_in_each_file_and_another_one_the_next_day():
+    one = Mutant("01", "keeps the session", "app/visitor.py", "a", "b")
+    two = Mutant("01", "believes the cookie", "app/visitor.py", "c", "d")
+    other = Mutant("02", "takes a code twice", "app/visitor.py", "a", "b")
+    days = [one_of_each_file([one, two, other], date(2026, 5, day)) for day in (1, 2)]
+
+    assert days in ([[one, other], [two, other]], [[two, other], [one, other]])
+
+
+@pytest.mark.parametrize(
+    ("tests", "files"),
+    [
+        ("", []),
+        ("test_mail", ["tests/test_mail.py"]),
+        (
+            "test_mail and link or test_users",
+            ["tests/test_mail.py", "tests/test_users.py"],
+        ),
+        ("(test_mail and (a or b)) or (test_users)", []),
+        ("test_mail or a_code_works_once", []),
+    ],
+)
+def test_only_the_files_are_collected_that_the_choice_names(tests, files):
+    assert files_of(tests) == files
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,16 @@ def test_a_password_that_attackers_try_first_is_refused_with_the_reason(site, pa
 
 
 @since("04")
+@attack(78)
+def test_a_password_of_the_own_name_is_refused_whatever_the_address_is(site):
+    name, password = "zorbinaxu", "zorbinaxu lantern"
+    page = fill_in_registration(site.visitor(), username=name, password=password)
+
+    assert page.status == 422
+    assert "Leave out your name" in page.text
+
+
+@since("04")
 def test_two_passwords_that_differ_are_refused(site):
     page = fill_in_registration(site.visitor(), confirm=GOOD_PASSWORD + "x")
 

@@ -14,6 +14,7 @@ import tomllib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import date
 from pathlib import Path
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -57,8 +58,8 @@ class Suite:
 
     def run(self, step, tests="", marks=""):
         """Run tests until one shows a misbehaviour; return status, name and output."""
-        command = [sys.executable, "-m", "pytest", f"steps/{step}", "-q", "--tb=short"]
-        command += ["-p", "no:cacheprovider", "-p", "tests.witness"]
+        command = [sys.executable, "-m", "pytest", f"steps/{step}", *files_of(tests)]
+        command += ["-q", "--tb=short", "-p", "no:cacheprovider", "-p", "tests.witness"]
         command += [f"--witness={self.witness}"]
         command += [f"--maxfail={MOST_TESTS_FOR_A_TYPING_MISTAKE}"]
         command += ["-k", tests] if tests else []
@@ -84,6 +85,13 @@ class Suite:
             return judge(*self.run(mutant.step, mutant.tests, mutant.marks))
         finally:
             path.write_text(right, "utf-8")
+
+
+def files_of(tests):
+    """Return the files that a choice of tests is about; none if it may be any."""
+    first = [choice.split()[0].strip("()") for choice in tests.split(" or ") if choice]
+    files = [f"tests/{word}.py" for word in dict.fromkeys(first)]
+    return files if all((ROOT / file).exists() for file in files) else []
 
 
 def judge(status, witness, output):
@@ -122,6 +130,14 @@ def chosen(mutants, steps, word):
         if (not numbers or mutant.step in numbers)
         and word.lower() in str(mutant).lower()
     ]
+
+
+def one_of_each_file(mutants, day):
+    """Return a mistake of each file of each step, another one each day."""
+    files = {}
+    for mutant in mutants:
+        files.setdefault((mutant.step, mutant.file), []).append(mutant)
+    return [group[day.toordinal() % len(group)] for group in files.values()]
 
 
 def check_unchanged(suite, mutants):
@@ -164,8 +180,11 @@ def main():
     parser.add_argument("steps", nargs="*", metavar="STEP", help="only these: 02")
     parser.add_argument("-k", dest="word", default="", help="only those with this word")
     parser.add_argument("-j", dest="jobs", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--quick", action="store_true", help="one of each file today")
     given = parser.parse_args()
     mutants = chosen(all_mutants(), given.steps, given.word)
+    if given.quick:
+        mutants = one_of_each_file(mutants, date.today())
     if not mutants:
         parser.error("there is no such mutant")
     with ExitStack() as stack:
