@@ -36,6 +36,12 @@ def pytest_addoption(parser):
         action="store_true",
         help="run the tests that measure time, with nothing else running",
     )
+    group.addoption(
+        "--fuzz",
+        metavar="EXAMPLES",
+        type=int,
+        help="let chance try so many examples, instead of the same few each time",
+    )
 
 
 def pytest_configure(config):
