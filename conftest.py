@@ -38,9 +38,9 @@ def pytest_addoption(parser):
     )
     group.addoption(
         "--fuzz",
-        metavar="EXAMPLES",
+        metavar="SECONDS",
         type=int,
-        help="let chance try so many examples, instead of the same few each time",
+        help="let chance try what visitors may do, for so long with each step",
     )
 
 

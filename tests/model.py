@@ -280,13 +280,15 @@ class Door:
 
     # When something changes.
 
-    def moments(self, sessions):
-        """The seconds to come at which something is over."""
+    def end_of(self, what, sessions):
+        """The second at which a code, a pending login or a pause is over."""
         now = self.clock.now()
-        ends = {(now // TIME_STEP + 1) * TIME_STEP}
-        ends |= {opened + WINDOW for opened, _ in self.counts.values()}
-        ends |= {session.since + PENDING_LIFETIME + 1 for session in sessions}
-        return sorted(end for end in ends if end > now)
+        ends = {
+            "code": [(now // TIME_STEP + 1) * TIME_STEP],
+            "login": [s.since + PENDING_LIFETIME + 1 for s in sessions if not s.is_in],
+            "pause": [opened + WINDOW for opened, _ in self.counts.values()],
+        }
+        return min((end for end in ends[what] if end > now), default=now + 1)
 
 
 def is_code(text):

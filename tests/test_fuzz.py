@@ -1,10 +1,15 @@
 """Anything in any order: visitors whom nobody planned, and forms filled with anything.
 
-`--fuzz=1000` tries a thousand cases of each instead of a few, others each time.
+`--fuzz=60` goes on for a minute with each step, and tries other things each time.
 """
+
+import random
+import time
 
 import pytest
 from hypothesis import HealthCheck
+from hypothesis import Phase
+from hypothesis import seed
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -13,36 +18,43 @@ from tests.marks import since
 from tests.stage import FIRST_WITH_DATABASE
 from tests.visits import MACHINES
 
+CASES = 10  # in a round; after more, Hypothesis repeats what it knows
+
 pytestmark = never_red("rules of several steps at once")
+SETTINGS = settings(
+    max_examples=CASES,
+    stateful_step_count=30,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+    phases=[Phase.generate, Phase.shrink],
+)
 
 
 @pytest.fixture
-def effort(request):
-    """Return how much is tried: little and always the same, or as much as one likes."""
+def rounds(request):
+    """Return the seeds of the rounds: a few, always the same, or as many as time is."""
     if request.config.getoption("--url"):
-        pytest.skip("not run with --url: the test moves the clock and starts anew")
-    many = request.config.getoption("--fuzz")
+        pytest.skip("not run with --url: the test starts the app itself, often")
+    seconds = request.config.getoption("--fuzz")
+    return seeds_for(seconds) if seconds else range(3)
 
-    def effort(few):
-        return settings(
-            max_examples=many or few,
-            derandomize=not many,
-            database=None,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=False,
-        )
 
-    return effort
+def seeds_for(seconds):
+    """Yield seeds of chance until the time is over."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        yield random.getrandbits(64)
 
 
 @since("02")
-def test_whoever_is_in_has_shown_both_factors(step, clock, effort):
+def test_whoever_is_in_has_shown_both_factors(step, clock, rounds):
     machine = MACHINES[max(number for number in MACHINES if number <= step.number)]
     start = Starter(step, clock)
-    run_state_machine_as_test(
-        lambda: machine(start()), settings=settings(effort(15), stateful_step_count=40)
-    )
+    for number in rounds:
+        visits = seed(number)(lambda: machine(start()))
+        run_state_machine_as_test(visits, settings=SETTINGS)
 
 
 class Starter:

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle
 from hypothesis.stateful import RuleBasedStateMachine
 from hypothesis.stateful import initialize
-from hypothesis.stateful import invariant
 from hypothesis.stateful import multiple
+from hypothesis.stateful import precondition
 from hypothesis.stateful import rule
 
 from tests.model import ADDRESSES
@@ -26,7 +26,8 @@ from tutorial import totp
 NO_CODE = "000000"
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 TIMES = st.sampled_from([1, 1, 1, 4, 5])
-WHICH_CODE = st.sampled_from(["fresh", "used", "wrong", -2, -1, 0, 1, 2])
+WHICH_CODE = st.sampled_from(["fresh", "used", "fresh", "wrong", -2, -1, 0, 1, 2])
+IS_ASKED = st.sampled_from([True, True, True, False])
 SPELLING = st.sampled_from(["plain", "plain", "plain", "blanks", "odd"])
 
 
@@ -37,8 +38,8 @@ class Browser:
         self.visitor = site.visitor(address)
         self.address = address
         self.session = Session()
-        self.form = None
-        self.visitor.open("/")
+        self.session_of_page = self.session
+        self.visitor.open("/login")
 
     def __repr__(self):
         return f"<browser at {self.address}>"
@@ -83,55 +84,61 @@ class Visits(RuleBasedStateMachine):
         self.model.users.append(user)
         return user
 
-    # How a form is sent, and the answer compared.
+    def teardown(self):
+        for browser in self.every_browser:
+            self.look_who_is_in(browser)
 
-    def fill_in(self, browser, path, predict, **values):
-        """Open a page and fill in its form; where it is not offered, send it anyway."""
-        page = self.open(browser, path)
-        if page.path.partition("?")[0] == path and values:
-            target, data = page.filled_in(**values)
-        else:
-            token = page.find("[name=csrf_token]").attributes["value"]
-            target, data = path, {"csrf_token": token} | values
-        browser.form = (target, data, browser.session, predict)
-        self.send(browser)
+    # How a form is sent, and what is seen compared with what the model says.
 
     def open(self, browser, path):
         """Open a page."""
-        page = browser.visitor.open(path)
-        self.compare(browser, page, self.model.open(browser, path))
-        return page
+        browser.visitor.open(path)
+        self.compare(browser, self.model.open(browser, path))
 
-    def send(self, browser):
-        """Send the form that was filled in last: it is good in its own session only."""
-        target, data, session, predict = browser.form
-        if session is browser.session:
-            expected = predict(browser)
-        else:
-            expected = Answer(400, target.partition("?")[0])
-        self.compare(browser, browser.visitor.send(target, data), expected)
+    def fill_in(self, browser, path, predict, times=1, **values):
+        """Fill in a form, of the page that is open if it has this one; send it."""
+        if not is_form_of(path, browser.visitor.page):
+            self.open(browser, path)
+        page, session = browser.visitor.page, browser.session_of_page
+        if is_form_of(path, page):
+            form = page.filled_in(**values)
+        else:  # it is not offered: the visitor sends it all the same
+            token = page.find("[name=csrf_token]").attributes["value"]
+            form = path, {"csrf_token": token} | values
+        self.send(browser, form, session, predict, times)
 
-    def compare(self, browser, page, expected):
-        """What is seen is what the model says."""
+    def send(self, browser, form, session, predict, times=1):
+        """Press the button of a form, which is good in the session that it is from."""
+        for _ in range(times):
+            target, _, _ = form[0].partition("?")
+            is_good = session is browser.session
+            expected = predict(browser) if is_good else Answer(400, target)
+            browser.visitor.send(*form)
+            self.compare(browser, expected)
+        self.look_who_is_in(browser)
+
+    def compare(self, browser, expected):
+        """See whether a page is what the model says."""
+        page = browser.visitor.page
         secret, codes = page.find_all("#secret"), page.find_all(".recovery-code")
         shows = "secret" if secret else "codes" if codes else ""
         wait = page.headers.get("Retry-After")
         path = page.path.partition("?")[0]
         seen = Answer(page.status, path, shows, wait and int(wait))
-        assert seen == expected
+        assert seen == expected, f"{page!r} is {seen}, not {expected}"
+        browser.session_of_page = browser.session
         if secret:
             self.model.show_secret(browser, scan(page, self.clock).secret)
         if codes:
             self.model.show_codes(browser, [code.text() for code in codes])
 
-    @invariant()
-    def nobody_is_in_who_may_not_be(self):
-        for browser in self.every_browser:
-            user = self.model.who_is_in(browser.session)
-            page = browser.visitor.ask("GET", "/")
-            assert page.status == (200 if user else 302)
-            if user:
-                assert re.search(rf"\b{user.username}\b", page.text)
+    def look_who_is_in(self, browser):
+        """See whether the protected page opens, and for whom."""
+        user = self.model.who_is_in(browser.session)
+        page = browser.visitor.ask("GET", "/")
+        assert page.status == (200 if user else 302), f"{page!r} for {user}"
+        if user:
+            assert re.search(rf"\b{user.username}\b", page.text), page.text
 
     # What visitors do.
 
@@ -142,28 +149,40 @@ class Visits(RuleBasedStateMachine):
     @rule(
         browser=browsers,
         user=users,
-        which=st.sampled_from(["right", "right", "wrong", "none", "too long"]),
+        which=st.sampled_from(["wrong", "right", "none", "too long"]),
         spelling=SPELLING,
         times=TIMES,
     )
     def gives_password(self, browser, user, which, spelling, times):
         name = user.username
-        name = {"plain": name, "blanks": f" {name}\t", "odd": name.upper()}[spelling]
+        name = {"blanks": f" {name}\t", "odd": name.upper()}.get(spelling, name)
         password = {"right": user.password, "none": "", "too long": "x" * 257}
         password = password.get(which, "a wrong password")
         predict = partial(self.model.give_password, name=name, password=password)
-        for _ in range(times):
-            self.fill_in(browser, "/login", predict, username=name, password=password)
+        values = {"username": name, "password": password}
+        self.fill_in(browser, "/login", predict, times, **values)
+
+    def come_to(self, path, browser, user):
+        """Give the right password, unless the visitor has come that far."""
+        is_there = is_form_of(path, browser.visitor.page)
+        if not is_there and not self.model.who_is_pending(browser.session):
+            self.gives_password(browser, user, "right", "plain", 1)
 
     @rule(
-        browser=browsers, user=users, which=WHICH_CODE, spelling=SPELLING, times=TIMES
+        browser=browsers,
+        user=users,
+        is_asked=IS_ASKED,
+        which=WHICH_CODE,
+        spelling=SPELLING,
+        times=TIMES,
     )
-    def gives_code(self, browser, user, which, spelling, times):
+    def gives_code(self, browser, user, is_asked, which, spelling, times):
+        if is_asked:
+            self.come_to("/login/code", browser, user)
         code = self.code_of(user.secret, user.last_time_step, which)
         code = typed(code, spelling)
         predict = partial(self.model.give_code, code=code)
-        for _ in range(times):
-            self.fill_in(browser, "/login/code", predict, code=code)
+        self.fill_in(browser, "/login/code", predict, times, code=code)
 
     def code_of(self, secret, last_time_step, which):
         """Return a code: by its distance from now, or for what it is known."""
@@ -178,57 +197,32 @@ class Visits(RuleBasedStateMachine):
             return totp(secret, max(now - 1, last_time_step + 1))
         return totp(secret, now + which)
 
-    @rule(browser=browsers, user=users)
-    def logs_in(self, browser, user):
-        self.gives_password(browser, user, "right", "plain", 1)
-        self.gives_code(browser, user, "fresh", "plain", 1)
-
-    @rule(browser=browsers)
-    def sends_the_last_form_again(self, browser):
-        if browser.form:
-            self.send(browser)
-
+    @precondition(lambda self: any(b.session.user for b in self.every_browser))
     @rule(browser=browsers)
     def logs_out(self, browser):
-        page = self.open(browser, "/")
-        token = page.find("[name=csrf_token]").attributes["value"]
-        data = {"csrf_token": token}
-        browser.form = ("/logout", data, browser.session, self.model.log_out)
-        self.send(browser)
-
-    @rule(browser=browsers, victim=browsers)
-    def copies_cookies(self, browser, victim):
-        browser.visitor.take_cookies_of(victim.visitor)
-        browser.session = victim.session
+        self.open(browser, "/")
+        token = browser.visitor.page.find("[name=csrf_token]").attributes["value"]
+        form = "/logout", {"csrf_token": token}
+        self.send(browser, form, browser.session, self.model.log_out)
 
     @rule(target=jars, browser=browsers)
-    def keeps_cookies(self, browser):
+    def keeps_a_copy_of_the_cookies(self, browser):
         return browser.visitor.browser.cookies, browser.session
 
     @rule(browser=browsers, jar=jars)
-    def puts_cookies_back(self, browser, jar):
+    def takes_cookies(self, browser, jar):
         cookies, browser.session = jar
         browser.visitor.browser.keep(cookies)
-
-    @rule(browser=browsers)
-    def deletes_cookies(self, browser):
-        browser.visitor.browser.keep({})
-        browser.session = Session()
-        browser.visitor.open("/")
 
     @rule(browser=browsers, address=st.sampled_from(list(ADDRESSES)))
     def moves(self, browser, address):
         browser.move_to(address)
 
-    @rule(seconds=st.sampled_from([1, TIME_STEP, 10 * 60, 15 * 60]))
-    def time_passes(self, seconds):
-        self.clock.move(seconds)
-
-    @rule(number=st.integers(0, 7), early=st.sampled_from([0, 1]))
-    def something_ends(self, number, early):
+    @rule(what=st.sampled_from(["code", "login", "pause"]), early=st.booleans())
+    def waits_until_it_ends(self, what, early):
         sessions = [browser.session for browser in self.every_browser]
-        moments = self.model.moments(sessions)
-        self.clock.move_to(moments[number % len(moments)] - early)
+        moment = self.model.end_of(what, sessions)
+        self.clock.move_to(moment - early)
 
 
 class VisitsWithEnrolment(Visits):
@@ -246,36 +240,39 @@ class VisitsWithEnrolment(Visits):
     def opens_more(self, browser, path):
         self.open(browser, path)
 
-    @rule(browser=browsers, shown_to=browsers, which=WHICH_CODE, times=TIMES)
-    def confirms_phone(self, browser, shown_to, which, times):
-        self.open(browser, "/enrol")
+    @rule(
+        browser=browsers,
+        user=users,
+        is_asked=IS_ASKED,
+        shown_to=browsers,
+        which=WHICH_CODE,
+        times=TIMES,
+    )
+    def confirms_phone(self, browser, user, is_asked, shown_to, which, times):
+        if is_asked:
+            self.come_to("/login/recovery", browser, user)
         secret = self.model.waiting.get(shown_to.session)
         code = self.code_of(secret, 0, which)
         predict = partial(self.model.confirm_phone, code=code)
-        for _ in range(times):
-            self.fill_in(browser, "/enrol", predict, code=code)
+        self.fill_in(browser, "/enrol", predict, times, code=code)
 
     @rule(
         browser=browsers,
         user=users,
+        is_asked=IS_ASKED,
         which=st.sampled_from(["unused", "used", "wrong", "none"]),
         spelling=SPELLING,
         times=TIMES,
     )
-    def gives_recovery_code(self, browser, user, which, spelling, times):
+    def gives_recovery_code(self, browser, user, is_asked, which, spelling, times):
+        if is_asked:
+            self.come_to("/enrol", browser, user)
         codes = {"unused": user.recovery_codes, "used": user.used_recovery_codes}
         code = "" if which == "none" else "of-no-use"
         code = codes.get(which, [])[-1:] or [code]
         code = typed(code[0], spelling)
         predict = partial(self.model.give_recovery_code, code=code)
-        for _ in range(times):
-            self.fill_in(browser, "/login/recovery", predict, recovery_code=code)
-
-    @rule(browser=browsers, user=users)
-    def logs_in(self, browser, user):
-        super().logs_in(browser, user)
-        if self.model.who_is_pending(browser.session) and not user.secret:
-            self.confirms_phone(browser, browser, 0, 1)
+        self.fill_in(browser, "/login/recovery", predict, times, recovery_code=code)
 
 
 class VisitsOfManyUsers(VisitsWithEnrolment):
@@ -299,14 +296,13 @@ class VisitsOfManyUsers(VisitsWithEnrolment):
 
     @rule(browser=browsers, names=st.sampled_from([10, 19, 20]))
     def tries_many_names(self, browser, names):
-        self.gives_password(browser, User("stranger", ""), "wrong", "plain", 1)
-        target, data, session, _ = browser.form
-        for number in range(1, names):
-            name = f"stranger{number}"
-            guess = {"name": name, "password": data["password"]}
-            predict = partial(self.model.give_password, **guess)
-            browser.form = (target, data | {"username": name}, session, predict)
-            self.send(browser)
+        for number in range(names):
+            self.gives_password(browser, User(f"s{number}", ""), "wrong", "plain", 1)
+
+
+def is_form_of(path, page):
+    """Tell whether a page shows the form of a path."""
+    return page.path.partition("?")[0] == path and page.status in (200, 422)
 
 
 def typed(text, spelling):
