@@ -20,14 +20,14 @@ LIMIT_OF_NETWORK = 20
 LIMIT_OF_ACCOUNT = 50  # from all networks together
 LIMIT_OF_CUSTOMER = 100  # who may have many networks
 
-# Two spellings of one IPv4 address, one home with two devices, and its neighbour.
+# Two devices of one home, its neighbour, and three spellings of two IPv4 addresses.
 ADDRESSES = {
+    "2001:db8:0:1::1": ("home", "customer"),
+    "2001:db8:0:1::2": ("home", "customer"),
+    "2001:db8:0:2::1": ("neighbour", "customer"),
     "192.0.2.1": ("192.0.2.1", None),
-    "192.0.2.2": ("192.0.2.2", None),
-    "2001:db8:0:1::1": ("home 1", "customer"),
-    "2001:db8:0:1::2": ("home 1", "customer"),
-    "2001:db8:0:2::1": ("home 2", "customer"),
     "::ffff:192.0.2.1": ("192.0.2.1", None),
+    "192.0.2.2": ("192.0.2.2", None),
 }
 
 

@@ -4,7 +4,9 @@
 """
 
 import random
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck
@@ -53,24 +55,45 @@ def test_whoever_is_in_has_shown_both_factors(step, clock, rounds):
     machine = MACHINES[max(number for number in MACHINES if number <= step.number)]
     start = Starter(step, clock)
     for number in rounds:
-        visits = seed(number)(lambda: machine(start()))
+        visits = seed(number)(lambda: machine(*start()))
         run_state_machine_as_test(visits, settings=SETTINGS)
 
 
 class Starter:
-    """Starts a step as often as one likes, in the same second and with no memory."""
+    """Starts a step as often as one likes, always in the same second and the same way."""
 
     def __init__(self, step, clock):
         self.step = step
         self.clock = clock
         self.now = clock.now()
         self.site = step.start(clock)
+        self.accounts = []
+        if step.number >= FIRST_WITH_DATABASE:
+            self.accounts = [self.site.account(), self.site.newcomer()]
+            self.rows = {table: self.rows_of(table) for table in self.tables()}
 
     def __call__(self):
+        """Return a site and the accounts in its database."""
         self.clock.move_to(self.now)
         if self.step.number < FIRST_WITH_DATABASE:
-            return self.step.start(self.clock)
-        tables = self.site.sql("SELECT name FROM sqlite_master WHERE type = 'table'")
-        for (table,) in set(tables) - {("alembic_version",)}:
-            self.site.sql(f"DELETE FROM {table}")
-        return self.site
+            return self.step.start(self.clock), []
+        self.restore()
+        return self.site, self.accounts
+
+    def tables(self):
+        """Return the names of the tables."""
+        rows = self.site.sql("SELECT name FROM sqlite_master WHERE type = 'table'")
+        return [name for (name,) in rows]
+
+    def rows_of(self, table):
+        """Return what is in a table."""
+        return self.site.sql(f"SELECT * FROM {table}")
+
+    def restore(self):
+        """Put back what was in the database in the beginning."""
+        with closing(sqlite3.connect(self.site.database)) as connection, connection:
+            for table, rows in self.rows.items():
+                connection.execute(f"DELETE FROM {table}")
+                for row in rows:
+                    marks = ", ".join("?" * len(row))
+                    connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)

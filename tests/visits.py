@@ -25,10 +25,10 @@ from tutorial import totp
 
 NO_CODE = "000000"
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
-TIMES = st.sampled_from([1, 1, 1, 4, 5])
-WHICH_CODE = st.sampled_from(["fresh", "used", "fresh", "wrong", -2, -1, 0, 1, 2])
 IS_ASKED = st.sampled_from([True, True, True, False])
-SPELLING = st.sampled_from(["plain", "plain", "plain", "blanks", "odd"])
+TIMES = st.sampled_from([1, 1, 1, 5])
+WHICH_CODE = st.sampled_from(["fresh", "used", "wrong", "fresh", -2, -1, 0, 1, 2])
+SPELLING = st.sampled_from(["plain", "plain", "plain", "plain", "blanks", "odd"])
 
 
 class Browser:
@@ -50,22 +50,23 @@ class Browser:
 
 
 class Visits(RuleBasedStateMachine):
-    """One user, whose phone is set up, and three browsers."""
+    """One user, whose phone is set up, and two browsers in one home."""
 
     browsers = Bundle("browsers")
     users = Bundle("users")
-    jars = Bundle("jars")
 
-    def __init__(self, site):
+    def __init__(self, site, accounts):
         super().__init__()
         self.site = site
+        self.accounts = accounts
         self.clock = site.clock
         self.model = Door(site.stage.number, site.clock)
         self.every_browser = []
+        self.copied_cookies = []  # all there ever were, and their sessions
 
     @initialize(target=browsers)
-    def open_three_browsers(self):
-        addresses = list(ADDRESSES)[:3]
+    def open_two_browsers(self):
+        addresses = list(ADDRESSES)[:2]
         self.every_browser = [Browser(self.site, address) for address in addresses]
         return multiple(*self.every_browser)
 
@@ -126,7 +127,10 @@ class Visits(RuleBasedStateMachine):
         path = page.path.partition("?")[0]
         seen = Answer(page.status, path, shows, wait and int(wait))
         assert seen == expected, f"{page!r} is {seen}, not {expected}"
-        browser.session_of_page = browser.session
+        if browser.session is not browser.session_of_page:
+            browser.session_of_page = browser.session
+            copy = browser.visitor.browser.cookies, browser.session
+            self.copied_cookies.append(copy)
         if secret:
             self.model.show_secret(browser, scan(page, self.clock).secret)
         if codes:
@@ -205,14 +209,11 @@ class Visits(RuleBasedStateMachine):
         form = "/logout", {"csrf_token": token}
         self.send(browser, form, browser.session, self.model.log_out)
 
-    @rule(target=jars, browser=browsers)
-    def keeps_a_copy_of_the_cookies(self, browser):
-        return browser.visitor.browser.cookies, browser.session
-
-    @rule(browser=browsers, jar=jars)
-    def takes_cookies(self, browser, jar):
-        cookies, browser.session = jar
-        browser.visitor.browser.keep(cookies)
+    @rule(browser=browsers, ago=st.integers(0, 3))
+    def takes_copied_cookies(self, browser, ago):
+        if ago < len(self.copied_cookies):
+            cookies, browser.session = self.copied_cookies[-1 - ago]
+            browser.visitor.browser.keep(cookies)
 
     @rule(browser=browsers, address=st.sampled_from(list(ADDRESSES)))
     def moves(self, browser, address):
@@ -236,8 +237,11 @@ class VisitsWithEnrolment(Visits):
         account = self.site.newcomer()
         return self.know(equip(self.site, account) if is_enrolled else account)
 
-    @rule(browser=browsers, path=st.sampled_from(["/enrol", "/login/recovery"]))
-    def opens_more(self, browser, path):
+    @rule(
+        browser=browsers,
+        path=st.sampled_from(["/", "/login", "/login/code", "/enrol", "/login/recovery"]),
+    )
+    def opens(self, browser, path):
         self.open(browser, path)
 
     @rule(
@@ -281,9 +285,9 @@ class VisitsOfManyUsers(VisitsWithEnrolment):
     browsers = Visits.browsers
     users = Visits.users
 
-    @initialize(target=users, is_enrolled=st.booleans())
-    def know_another_user(self, is_enrolled):
-        return self.know_a_user(is_enrolled)
+    @initialize(target=users)
+    def know_a_user(self):
+        return multiple(*map(self.know, self.accounts))
 
     @rule(target=users, browser=browsers, name=st.sampled_from(["Lee", "lee", "Sam"]))
     def registers(self, browser, name):
