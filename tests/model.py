@@ -127,7 +127,7 @@ class Door:
         return self.open(browser, "/login/code")
 
     def give_code(self, browser, code):
-        """A code is good for one time step either way, once, and never after a later."""
+        """A code is good for a step either way, once, and never after a later one."""
         user = self.who_is_pending(browser.session)
         if user is None or not user.secret:
             return self.open(browser, "/login/code")
