@@ -78,7 +78,14 @@ class Visits(RuleBasedStateMachine):
 
     @initialize(target=users)
     def know_a_user(self):
-        return self.know(equip(self.site, self.site.newcomer()))
+        return self.know(self.account(is_enrolled=True))
+
+    def account(self, is_enrolled):
+        """Return an account: one that the database has, or the only one there is."""
+        if self.accounts:
+            return self.accounts[0 if is_enrolled else 1]
+        account = self.site.newcomer()
+        return equip(self.site, account) if is_enrolled else account
 
     def know(self, account):
         """Let the model know an account."""
@@ -250,8 +257,7 @@ class VisitsWithEnrolment(Visits):
 
     @initialize(target=users, is_enrolled=st.booleans())
     def know_a_user(self, is_enrolled):
-        account = self.site.newcomer()
-        return self.know(equip(self.site, account) if is_enrolled else account)
+        return self.know(self.account(is_enrolled))
 
     @once_somebody_came
     @rule(browser=browsers, path=st.sampled_from(["/", "/login/code", "/enrol"]))
@@ -340,3 +346,8 @@ def typed(text, spelling):
 
 
 MACHINES = {"02": Visits, "03": VisitsWithEnrolment, "04": VisitsOfManyUsers}
+
+
+def machines_for(number):
+    """Return what may be done in a step: all of it, and less, which gets deeper."""
+    return [MACHINES[key] for key in sorted(MACHINES, reverse=True) if key <= number]
