@@ -23,12 +23,15 @@ from tests.stage import equip
 from tutorial import TIME_STEP
 from tutorial import totp
 
+HOME, ELSEWHERE = list(ADDRESSES)[:2], list(ADDRESSES)[2:4]
 NO_CODE = "000000"
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 IS_ASKED = st.sampled_from([True, True, True, False])
-TIMES = st.sampled_from([1, 1, 1, 5])
-WHICH_CODE = st.sampled_from(["fresh", "fresh", "fresh", "used", "wrong", -2, -1, 1, 2])
-SPELLING = st.sampled_from(["plain", "plain", "plain", "plain", "blanks", "odd"])
+TIMES = st.sampled_from([1, 1, 1, 6])
+WHICH_CODE = st.sampled_from(
+    ["fresh", "fresh", "fresh", "used", "earlier", "wrong", -2, -1, 1, 2]
+)
+SPELLING = st.sampled_from(["plain", "plain", "plain", "blanks", "capitals", "wide"])
 
 
 # Chance shall not pass its time with what leads nowhere.
@@ -55,7 +58,7 @@ class Browser:
 
 
 class Visits(RuleBasedStateMachine):
-    """One user, whose phone is set up, and two browsers in one home."""
+    """One user, whose phone is set up, and two browsers, mostly in one home."""
 
     browsers = Bundle("browsers")
     users = Bundle("users")
@@ -68,12 +71,14 @@ class Visits(RuleBasedStateMachine):
         self.model = Door(site.stage.number, site.clock)
         self.opened = []
         self.was_asked = False
+        self.thief = None
         self.copied_cookies = []  # all there ever were, and their sessions
+        self.last_success = None
 
-    @initialize(target=browsers)
-    def open_two_browsers(self):
-        addresses = list(ADDRESSES)[:2]
-        self.opened = [Browser(self.site, address) for address in addresses]
+    @initialize(target=browsers, second=st.sampled_from([HOME[1], *ELSEWHERE]))
+    def open_two_browsers(self, second):
+        self.opened = [Browser(self.site, address) for address in (HOME[0], second)]
+        self.thief = Browser(self.site, ELSEWHERE[0])
         return multiple(*self.opened)
 
     @initialize(target=users)
@@ -101,6 +106,7 @@ class Visits(RuleBasedStateMachine):
     def teardown(self):
         for browser in self.opened:
             self.look_who_is_in(browser)
+        self.try_copied_cookies()
 
     # How a form is sent, and what is seen compared with what the model says.
 
@@ -120,6 +126,8 @@ class Visits(RuleBasedStateMachine):
             token = page.find("[name=csrf_token]").attributes["value"]
             form = path, {"csrf_token": token} | values
         self.send(browser, form, session, predict, times)
+        if self.model.who_is_in(browser.session):
+            self.last_success = path, browser.session.user, predict, values
 
     def send(self, browser, form, session, predict, times=1):
         """Press the button of a form, which is good in the session that it is from."""
@@ -159,6 +167,12 @@ class Visits(RuleBasedStateMachine):
         if user:
             assert re.search(rf"\b{user.username}\b", page.text), page.text
 
+    def try_copied_cookies(self):
+        """See who is in with the cookies that were copied last."""
+        for cookies, self.thief.session in self.copied_cookies[-4:]:
+            self.thief.visitor.browser.keep(cookies)
+            self.look_who_is_in(self.thief)
+
     # What visitors do.
 
     @once_somebody_came
@@ -175,7 +189,7 @@ class Visits(RuleBasedStateMachine):
     )
     def gives_password(self, browser, user, which, spelling, times):
         name = user.username
-        name = {"blanks": f" {name}\t", "odd": name.upper()}.get(spelling, name)
+        name = {"blanks": f" {name}\t", "capitals": name.upper()}.get(spelling, name)
         password = {"right": user.password, "none": "", "too long": "x" * 257}
         password = password.get(which, "a wrong password")
         predict = partial(self.model.give_password, name=name, password=password)
@@ -214,9 +228,18 @@ class Visits(RuleBasedStateMachine):
             return Phone(secret, self.clock).wrong_code()
         if which == "used":
             return totp(secret, max(0, last_time_step))
+        if which == "earlier":
+            return totp(secret, max(0, last_time_step - 1))
         if which == "fresh":
             return totp(secret, max(now - 1, last_time_step + 1))
         return totp(secret, now + which)
+
+    @precondition(lambda self: self.last_success)
+    @rule(browser=browsers)
+    def tries_again_what_let_somebody_in(self, browser):
+        path, user, predict, values = self.last_success
+        self.come_to(path, browser, user)
+        self.fill_in(browser, path, predict, **values)
 
     @once_somebody_came
     @rule(browser=browsers)
@@ -225,6 +248,7 @@ class Visits(RuleBasedStateMachine):
         token = browser.visitor.page.find("[name=csrf_token]").attributes["value"]
         form = "/logout", {"csrf_token": token}
         self.send(browser, form, browser.session, self.model.log_out)
+        self.try_copied_cookies()
 
     @in_between
     @rule(browser=browsers, ago=st.integers(0, 3))
@@ -263,12 +287,6 @@ class VisitsWithEnrolment(Visits):
     @rule(browser=browsers, path=st.sampled_from(["/", "/login/code", "/enrol"]))
     def opens(self, browser, path):
         self.open(browser, path)
-
-    def come_to(self, path, browser, user):
-        """Set up the phone first, if there is none."""
-        if path != "/enrol" and not user.secret:
-            self.confirms_phone(browser, user, True, browser, 0, 1)
-        super().come_to(path, browser, user)
 
     @rule(
         browser=browsers,
@@ -315,6 +333,12 @@ class VisitsOfManyUsers(VisitsWithEnrolment):
     def know_a_user(self):
         return multiple(*map(self.know, self.accounts))
 
+    def come_to(self, path, browser, user):
+        """Set up the phone first, if there is none."""
+        if path != "/enrol" and not user.secret:
+            self.confirms_phone(browser, user, True, browser, 0, 1)
+        super().come_to(path, browser, user)
+
     @rule(target=users, browser=browsers, name=st.sampled_from(["Lee", "lee", "Sam"]))
     def registers(self, browser, name):
         known = len(self.model.users)
@@ -336,13 +360,14 @@ def is_form_of(path, page):
     return bool(fields) and page.path.partition("?")[0] == path
 
 
-def typed(text, spelling):
+def typed(code, spelling):
     """Return a code as somebody types it."""
-    if spelling == "blanks":
-        return f" {text[:3]} {text[3:]}"
-    if spelling == "odd":
-        return text.upper().translate(FULL_WIDTH)
-    return text
+    spelled = {
+        "blanks": f" {code[:3]} {code[3:]}",
+        "capitals": code.upper(),
+        "wide": code.translate(FULL_WIDTH),
+    }
+    return spelled.get(spelling, code)
 
 
 MACHINES = {"02": Visits, "03": VisitsWithEnrolment, "04": VisitsOfManyUsers}
