@@ -67,7 +67,6 @@ class Door:
     """The site: a browser has a session and an address, and asks for something."""
 
     def __init__(self, step, clock):
-        self.has_enrolment = step >= "03"
         self.has_many_users = step >= "04"  # and logs out on all devices
         self.clock = clock
         self.users = []
@@ -78,8 +77,7 @@ class Door:
 
     def is_alive(self, session):
         """A logout ends all sessions of the user, from the step with a database on."""
-        is_over = self.has_many_users and session.logouts < session.user.logouts
-        return not is_over
+        return not self.has_many_users or session.logouts == session.user.logouts
 
     def who_is_in(self, session):
         """Only both factors let somebody in."""
@@ -278,7 +276,7 @@ class Door:
             elif count >= spent:
                 self.counts[key] = (opened, count - spent)
 
-    # When something changes.
+    # When something is over.
 
     def end_of(self, what, sessions):
         """The second at which a code, a pending login or a pause is over."""

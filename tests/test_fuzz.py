@@ -5,10 +5,12 @@
 
 import random
 import sqlite3
+import sys
 import time
 from contextlib import closing
 from copy import copy
 from itertools import cycle
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,6 +31,7 @@ from tests.marks import never_red
 from tests.marks import since
 from tests.stage import FIRST_WITH_DATABASE
 from tests.stage import GOOD_PASSWORD
+from tests.stage import close_databases
 from tests.test_every_page import pages_of
 from tests.visits import machines_for
 
@@ -172,9 +175,20 @@ class Starter:
         """Return a site, and the accounts in its database."""
         self.clock.move_to(self.now)
         if not self.accounts:
-            return self.step.start(self.clock), []
+            return self.start_with_a_new_memory(), []
         self.restore()
         return self.site, [copy_of(account) for account in self.accounts]
+
+    def start_with_a_new_memory(self):
+        """Start the step, and keep no module of its that would fill up the memory."""
+        close_databases()
+        known = set(sys.modules)
+        site = self.step.start(self.clock)
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if Path(file).is_relative_to(self.step.folder):
+                del sys.modules[name]
+        return site
 
     def restore(self):
         """Put back what was in the database in the beginning."""

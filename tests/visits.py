@@ -33,7 +33,6 @@ WHICH_CODE = st.sampled_from(
 )
 SPELLING = st.sampled_from(["plain", "plain", "plain", "blanks", "capitals", "wide"])
 
-
 # Chance shall not pass its time with what leads nowhere.
 once_somebody_came = precondition(lambda self: any(b.session.user for b in self.opened))
 in_between = precondition(lambda self: self.was_asked)
@@ -119,14 +118,14 @@ class Visits(RuleBasedStateMachine):
         """Fill in a form, of the page that is open if it has this one; send it."""
         if not is_form_of(path, browser.visitor.page):
             self.open(browser, path)
-        page, session = browser.visitor.page, browser.session_of_page
+        page, before = browser.visitor.page, browser.session
         if is_form_of(path, page):
             form = page.filled_in(**values)
         else:  # it is not offered: the visitor sends it all the same
             token = page.find("[name=csrf_token]").attributes["value"]
             form = path, {"csrf_token": token} | values
-        self.send(browser, form, session, predict, times)
-        if self.model.who_is_in(browser.session):
+        self.send(browser, form, browser.session_of_page, predict, times)
+        if browser.session is not before and browser.session.is_in:
             self.last_success = path, browser.session.user, predict, values
 
     def send(self, browser, form, session, predict, times=1):
@@ -169,7 +168,8 @@ class Visits(RuleBasedStateMachine):
 
     def try_copied_cookies(self):
         """See who is in with the cookies that were copied last."""
-        for cookies, self.thief.session in self.copied_cookies[-4:]:
+        for cookies, session in self.copied_cookies[-4:]:
+            self.thief.session = session
             self.thief.visitor.browser.keep(cookies)
             self.look_who_is_in(self.thief)
 
