@@ -544,9 +544,26 @@ def test_three_reset_mails_an_hour_and_the_fourth_is_not_sent_silently(site, clo
         assert len(site.mails()) == mails
     assert len(set(answers)) == 1
 
-    clock.move(HOUR)
+    clock.move(HOUR - 1)
+    ask_for_link(site)
+    assert site.mails() == []
+    clock.move(1)
     ask_for_link(site)
     assert len(site.mails()) == 1
+
+
+@since("05")
+@attack(91, 121)
+def test_a_login_of_somebody_else_brings_no_more_mails(site, clock):
+    newcomer(site)
+    for _ in range(3):
+        ask_for_link(site)
+        assert len(site.mails()) == 1
+    clock.move(HOUR // 2)
+    site.visitor().log_in(site.account())
+    ask_for_link(site)
+
+    assert site.mails() == []
 
 
 @since("05")
