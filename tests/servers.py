@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from requests.adapters import HTTPAdapter
+from requests.utils import default_user_agent
 
 from tests.browser import NetworkBrowser
 from tests.clock import RealClock
@@ -374,6 +375,7 @@ def send(server, shot, barrier):
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Cookie": shot.cookies,
+        "User-Agent": default_user_agent(),  # the same browser, or cookies are renewed
     }
     with closing(connection):
         try:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
-from tests import test_attacks
+from tests import table
 from tests.attacks import ATTACKS
 from tests.built_site import DOCS_IN
 from tests.built_site import pages_of
@@ -178,7 +178,7 @@ def test_a_pattern_that_fits_one_line_finds_it():
 
 @pytest.mark.parametrize("number", STEPS)
 def test_the_gaps_are_those_that_the_tests_show(number):
-    shown = [t.sentence for t in test_attacks.TESTS if t.is_gap and t.runs_on(number)]
+    shown = [t.sentence for t in table.all_tests() if t.is_gap and t.runs_on(number)]
 
     listed = [gap.sentence.lower() for gap in changes.gaps_in(number)]
     assert sorted(listed) == sorted(f"{sentence}." for sentence in shown)
@@ -187,7 +187,7 @@ def test_the_gaps_are_those_that_the_tests_show(number):
 @pytest.mark.parametrize("number", STEPS)
 def test_a_step_is_open_to_an_attack_where_a_test_sees_it_work(number):
     for attack, row in ATTACKS.items():
-        tests = [t for t in test_attacks.TESTS if attack in t.attacks]
+        tests = [t for t in table.all_tests() if attack in t.attacks]
         tests = [t for t in tests if t.runs_on(number)]
         works = any(t.is_gap for t in tests)
         says = changes.outcome(number, attack, row)

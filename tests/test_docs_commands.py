@@ -29,11 +29,11 @@ COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 IN_SHELL = """\
 import doctest, sys, wsgi
 source = sys.stdin.read()
-names = wsgi.app.make_shell_context()
-test = doctest.DocTestParser().get_doctest(source, names, "the page", "the page", 0)
+parser = doctest.DocTestParser()
 runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
 with wsgi.app.app_context():
-    runner.run(test)
+    names = wsgi.app.make_shell_context()
+    runner.run(parser.get_doctest(source, names, "the page", "the page", 0))
 sys.exit(runner.failures)
 """
 
@@ -72,8 +72,9 @@ class Reader:
             self.leave_shell()
             return self.change_folder(words[1])
         if words[0] == "../../.venv/bin/flask":
-            assert words[1:] == ["shell"]
-            return None
+            return self.flask(*words[1:])
+        if words[:3] == [".venv/bin/python", "-m", "tools.race"]:
+            return self.race(words[3], expected)
         if "curl " in command:
             return self.curl(command, expected)
         return pytest.fail(f"nobody has tried this command: {command}")
@@ -107,6 +108,18 @@ class Reader:
         hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
         if not self.place.exists():
             shutil.copytree(ROOT / path, self.place, ignore=hidden)
+
+    def flask(self, *words):
+        """Open a shell, which the next Python lines are typed into, or bring tables."""
+        if words != ("shell",):
+            assert words == ("db", "upgrade")
+            self.terminal([sys.executable, "-m", "flask", *words], folder=self.place)
+
+    def race(self, number, expected):
+        """Send many requests at once: how many win is luck, but one is not more."""
+        answer = self.terminal([sys.executable, "-m", "tools.race", number])
+        both = [re.sub(r"(?<!\d)(?!1\n)\d+\n", "many\n", t) for t in (answer, expected)]
+        assert both[0].splitlines()[:2] == both[1].splitlines()[:2]
 
     def leave_shell(self):
         """Run the Python lines that were typed, in `flask shell` if one was opened."""

@@ -301,8 +301,9 @@ def count_users(server, name):
 
 
 def leads_to(page, path):
-    """Tell whether an answer sends its visitor to a page."""
-    return page.status == 302 and page.headers["Location"] == path
+    """Tell whether an answer sends its visitor to a page, with something new."""
+    is_sent = page.status == 302 and page.headers["Location"] == path
+    return is_sent and "Set-Cookie" in page.headers
 
 
 def wrong_mailed_codes(server):
@@ -914,12 +915,12 @@ MUTANTS_OF_MAIL = {
         reset_requests,
         "app/mail.py",
         """\
-    db.session.execute(ADD_UNLESS_THERE, values)
+    db.session.execute(ADD_OR_COUNT, values)
 """,
         """\
     if db.session.get(Letter, (kind, about)) is None:
         now = values["now"]
-        letter = Letter(kind=kind, about=about, posted=now, due=now, tries=0)
+        letter = Letter(kind=kind, about=about, posted=now, due=now, tries=0, wishes=1)
         db.session.add(letter)
 """,
     ),
@@ -934,35 +935,15 @@ MUTANTS_OF_MAIL = {
         .filter_by(kind=letter.kind, about=letter.about)
 """,
     ),
-    "recovery codes": Mutant(
-        "replaces the codes that were there when the request began",
-        renewals,
-        "app/account.py",
+    "ended session": Mutant(
+        "goes on with a session that another request has ended",
+        password_changes,
+        "app/visitor.py",
         """\
-    form = ProofForm()
-    user = proved_owner(form)
-    if user is None:
-        return show(form, "Make new recovery codes", "Make new codes")
+    if user.get_id() != session["_user_id"]:
 """,
         """\
-    form = ProofForm()
-    codes = recovery.RecoveryCode
-    same_user = {"user_id": current_user.id}
-    mine = recovery.db.session.query(codes).filter_by(**same_user).all()
-    user = proved_owner(form)
     if user is None:
-        return show(form, "Make new recovery codes", "Make new codes")
-    log_out_others(user, "recovery_codes_renewed")
-    new = [recovery.new_code() for _ in range(10)]
-    for code in mine:
-        recovery.use_recovery_code(user, code.hash)
-        recovery.db.session.execute(
-            recovery.delete(codes).filter_by(hash=code.hash)
-        )
-    recovery.db.session.add_all(
-        codes(hash=recovery.hash_code(code), **same_user) for code in new
-    )
-    return render_template("recovery_codes.html", codes=new, next_page="/")
 """,
     ),
     "wrong codes in a row": Mutant(

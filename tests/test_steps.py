@@ -284,10 +284,13 @@ def routes_of(folder):
     """Return the methods and paths that a step answers."""
     found = set()
     for source in modules_of(folder, "app/").values():
+        prefix = "".join(re.findall(r'Blueprint\(.*url_prefix="(.*?)"', source))
         for node in ast.walk(parse(source)):
             if isinstance(node, FUNCTIONS):
                 for decorator in node.decorator_list:
-                    found.update(routes_in(decorator))
+                    found |= {
+                        (how, prefix + path) for how, path in routes_in(decorator)
+                    }
     return found
 
 

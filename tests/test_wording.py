@@ -51,9 +51,7 @@ CODE_REFUSED = (
 RECOVERY_REFUSED = (
     "That recovery code did not work. Check it, or use another: each works once."
 )
-PROOF_REFUSED = (
-    "Password or code did not work. Check the password, and wait for a new code."
-)
+PROOF_REFUSED = "That password or code did not work. Check both: each code works once."
 RESET_SENT = (
     "If an account uses this address, a mail is on its way. It can take a few minutes; "
     "look in the spam folder too. You will also need your phone or a recovery code."

@@ -286,10 +286,18 @@ def routes(number):
     found = {}
     for path, lines in sorted(files(number).items()):
         if path.startswith("app/") and path.endswith(".py"):
-            for node in ast.walk(ast.parse("\n".join(lines))):
-                if is_route(node):
-                    found[ast.literal_eval(node.args[0])] = methods(node)
+            nodes = list(ast.walk(ast.parse("\n".join(lines))))
+            prefix = "".join(map(prefix_of, nodes))
+            for node in filter(is_route, nodes):
+                found[prefix + ast.literal_eval(node.args[0])] = methods(node)
     return found
+
+
+def prefix_of(node):
+    """Return what stands before the paths of a blueprint, if this is one with such."""
+    is_blueprint = isinstance(node, ast.Call) and ast.unparse(node.func) == "Blueprint"
+    words = {word.arg: word.value for word in node.keywords} if is_blueprint else {}
+    return ast.literal_eval(words["url_prefix"]) if "url_prefix" in words else ""
 
 
 def is_route(node):
@@ -298,7 +306,7 @@ def is_route(node):
     if not is_call or node.func.attr not in METHODS or not node.args:
         return False
     path = node.args[0]
-    return isinstance(path, ast.Constant) and str(path.value).startswith("/")
+    return isinstance(path, ast.Constant) and str(path.value)[:1] in ("", "/")
 
 
 def methods(call):

@@ -6,6 +6,7 @@ requirements/test.in lists, and Chromium.
 
 import secrets
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from qrcode import QRCode
 from qrcode.image.svg import SvgPathFillImage
@@ -15,8 +16,9 @@ from tests.phone import scan
 from tests.real_browser import launch
 from tests.real_browser import serve
 from tests.stage import DEMO_SECRET
+from tests.stage import GOOD_PASSWORD
 from tests.stage import STEPS
-from tests.stage import load_step
+from tests.stage import Stage
 from tests.visitor import Page
 
 ASSETS = Path(__file__).parent.parent / "docs" / "assets"
@@ -26,10 +28,11 @@ SIZE = {"width": 480, "height": 240}
 class Camera:
     """A browser tab in front of a step, which takes each picture light and dark."""
 
-    def __init__(self, tab, address, number):
+    def __init__(self, tab, address, site):
         self.tab = tab
         self.address = address
-        self.number = number
+        self.site = site
+        self.number = site.stage.number
 
     def open(self, path):
         """Open a page of the step."""
@@ -46,6 +49,19 @@ class Camera:
         """Log in as the demo user, as far as the password goes."""
         self.open("/login")
         self.fill_in(username="admin", password="password")  # noqa: S106
+
+    def register(self):
+        """Fill in the registration of kim, and send it."""
+        self.open("/register")
+        names = {"username": "kim", "email": "kim@example.org"}
+        self.fill_in(**names, password=GOOD_PASSWORD, confirm=GOOD_PASSWORD)
+
+    def set_up_phone(self):
+        """Confirm the phone, and go on to the protected page; return the phone."""
+        phone = scan(self.page(), RealClock())
+        self.fill_in(code=phone.code())
+        self.open("/")
+        return phone
 
     def page(self):
         """Return the page as the tests read it."""
@@ -82,6 +98,38 @@ def shoot_03(camera):
     camera.shoot("recovery-codes")
 
 
+def shoot_04(camera):
+    """The registration, the protected page, and the pause after six wrong codes."""
+    camera.open("/register")
+    camera.shoot("register")
+    camera.register()
+    phone = camera.set_up_phone()
+    camera.shoot("welcome")
+    camera.tab.click("text=Log out")
+    camera.open("/login")
+    camera.fill_in(username="kim", password=GOOD_PASSWORD)
+    for _ in range(6):
+        camera.fill_in(code=phone.wrong_code())
+    camera.shoot("paused")
+
+
+def shoot_05(camera):
+    """The code by mail, the account, and the new password."""
+    camera.register()
+    camera.shoot("verify")
+    [mail] = camera.site.mails()
+    camera.fill_in(email_code=mail.code)
+    camera.set_up_phone()
+    camera.open("/account")
+    camera.shoot("account")
+    camera.tab.click("text=Log out")
+    camera.open("/reset")
+    camera.fill_in(email="kim@example.org")
+    [mail] = camera.site.mails()
+    camera.tab.goto(camera.address + urlsplit(mail.link).path)
+    camera.shoot("new-password")
+
+
 def draw_demo_key():
     """Draw the QR code of the demo key of step 02."""
     code = QRCode(image_factory=SvgPathFillImage)
@@ -94,12 +142,13 @@ def draw_demo_key():
 def main():
     """Make all pictures."""
     draw_demo_key()
+    shoots = (shoot_01, shoot_02, shoot_03, shoot_04, shoot_05)
     with launch() as browser:
-        for number, shoot in (("01", shoot_01), ("02", shoot_02), ("03", shoot_03)):
+        for number, shoot in zip(STEPS, shoots, strict=False):
             config = {"ISSUER": f"Door {number}", "SECRET_KEY": secrets.token_hex(32)}
-            app = load_step(STEPS[number]).create_app(config)
-            with serve(app) as address, browser.new_page() as tab:
-                shoot(Camera(tab, address, number))
+            site = Stage(number, STEPS[number]).start(RealClock(), **config)
+            with serve(site.app) as address, browser.new_page() as tab:
+                shoot(Camera(tab, address, site))
 
 
 if __name__ == "__main__":

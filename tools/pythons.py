@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
-QUICK = "not browser and not races"
+QUICK = "not browser and not races and not site"
 PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
 PINNED = ("-r", "requirements/test.in", "-c", "requirements/constraints.txt")
 
