@@ -39,6 +39,12 @@ def pytest_addoption(parser):
         action="store_true",
         help="run the tests that measure time, with nothing else running",
     )
+    group.addoption(
+        "--fuzz",
+        metavar="SECONDS",
+        type=int,
+        help="let chance try what visitors may do, for so long with each step",
+    )
 
 
 def pytest_configure(config):

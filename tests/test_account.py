@@ -826,6 +826,16 @@ def test_the_new_secret_is_never_shown_after_it_was_confirmed(step, site, accoun
 
 
 @since("05")
+@attack(50)
+def test_no_secret_waits_once_the_new_phone_is_confirmed(site, account):
+    before = site.sql("SELECT session_id FROM waiting_secrets")
+    page = change(logged_in(site, account), account, "/account/phone")
+
+    assert page.path == "/account"
+    assert site.sql("SELECT session_id FROM waiting_secrets") == before
+
+
+@since("05")
 @attack(49)
 def test_a_code_without_the_proof_sets_up_no_phone(site, account, clock):
     thief, owner = logged_in(site, account), logged_in(site, account)

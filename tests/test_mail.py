@@ -302,6 +302,18 @@ def test_a_notice_goes_to_the_owner_alone(site):
 
 @since("05")
 @attack(108)
+def test_a_notice_says_when_it_happened_however_late_it_is_sent(site):
+    account = owner(site)
+    happened = datetime.fromtimestamp(site.clock.now(), UTC)
+    use_recovery_code(site, account)
+    site.clock.move(DAY)
+    [mail] = site.mails()
+
+    assert f"{happened:%d %B %Y at %H:%M} UTC" in mail.text
+
+
+@since("05")
+@attack(108)
 def test_each_use_of_a_recovery_code_is_told(site):
     account = owner(site)
     for _ in range(4):
@@ -534,9 +546,26 @@ def test_three_reset_mails_an_hour_and_the_fourth_is_not_sent_silently(site, clo
         assert len(site.mails()) == mails
     assert len(set(answers)) == 1
 
-    clock.move(HOUR)
+    clock.move(HOUR - 1)
+    ask_for_link(site)
+    assert site.mails() == []
+    clock.move(1)
     ask_for_link(site)
     assert len(site.mails()) == 1
+
+
+@since("05")
+@attack(91, 121)
+def test_a_login_of_somebody_else_brings_no_more_mails(site, clock):
+    newcomer(site)
+    for _ in range(3):
+        ask_for_link(site)
+        assert len(site.mails()) == 1
+    clock.move(HOUR // 2)
+    site.visitor().log_in(site.account())
+    ask_for_link(site)
+
+    assert site.mails() == []
 
 
 @since("05")
@@ -777,6 +806,36 @@ def test_a_mail_is_not_tried_again_before_its_pause_is_over(site, posting, serve
 
 
 @since("05")
+@attack(91, 109)
+def test_who_asks_once_more_does_not_end_the_pause(site, posting, server):
+    owner(site)
+    server.answers["kim@example.org"] = "450 later"
+    for _ in range(3):
+        ask_for_link(posting)
+        posting.mails()
+
+    assert len(server.tries) == 1
+
+
+@since("05")
+@attack(125)
+def test_a_mail_that_the_database_refuses_is_sent_later_and_stops_no_other(site):
+    owner(site)
+    fill_in_registration(site.visitor())
+    site.clock.move(1)
+    ask_for_link(site)
+    refuse = "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
+    site.sql(f"CREATE TRIGGER refusing BEFORE UPDATE ON registrations {refuse}")
+    [mail] = site.mails()
+    assert mail.link
+
+    site.sql("DROP TRIGGER refusing")
+    next_try(site)
+    [mail] = site.mails()
+    assert mail.code
+
+
+@since("05")
 @attack(125)
 @pytest.mark.parametrize(
     "answer", ["550 nobody of this name", "552 full", "521 no mail"]
@@ -918,6 +977,21 @@ def test_a_link_that_is_asked_for_while_one_is_on_its_way_is_not_lost(
     posting.mails()
 
     follow(site, server.mails[-1])
+
+
+@since("05")
+@attack(109, 126)
+def test_a_wish_that_comes_before_a_slow_sender_is_done_with_the_last_is_kept(
+    site, posting, server
+):
+    owner(site)
+    ask_for_link(posting)
+    with on_its_way(posting, server):
+        site.clock.move(2 * MINUTE)
+        assert len(site.mails()) == 1  # another sender was faster
+        ask_for_link(site)
+
+    assert len(site.mails()) == 1
 
 
 # Other processes

@@ -28,7 +28,7 @@ RAW_LINES = {
     "05": (855, 10),  # an outbox that loses nothing; each name imported is a line
     "06": (750, 20),
 }
-CODE_LINES = {"01": 150, "02": 250, "03": 360, "04": 585, "05": 1050, "06": 1340}
+CODE_LINES = {"01": 150, "02": 250, "03": 360, "04": 585, "05": 1050, "06": 1370}
 MEDIAN_FUNCTION = 8
 LONGEST_FUNCTION = 26  # create_app, where each setting is a line
 
@@ -53,6 +53,9 @@ RUNTIME_ONLY = {
 }
 # Imported, but listed under the name of a package that is made of it.
 COMES_WITH = {"alembic": "flask-migrate"}
+
+# What a later step may add to what all pages share.
+ADDED_TO = {("06", "app/templates/error.html"): "the name of the request"}
 
 JUNK = {"instance", "__pycache__", ".env", ".venv", ".pytest_cache", ".ruff_cache"}
 NEEDED = ("README.md", "requirements.txt", ".env.example", "wsgi.py", "app/__init__.py")
@@ -541,7 +544,8 @@ def test_every_route_is_still_there(before, after):
 
 @each_pair
 def test_style_and_shared_templates_never_change(before, after):
-    nothing(different_keys(style_of(before), style_of(after)))
+    different = different_keys(style_of(before), style_of(after))
+    nothing([name for name in different if (after.name[:2], name) not in ADDED_TO])
 
 
 @each_pair

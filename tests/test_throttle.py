@@ -665,6 +665,22 @@ def test_another_session_of_the_user_brings_no_new_guesses(site, kim):
 
 
 @since("05")
+@attack(71, 131)
+@pytest.mark.parametrize("wrong", ["current_password", "code"])
+def test_a_complete_login_gives_the_guesses_in_the_account_back(site, kim, wrong):
+    path = "/account/recovery-codes"
+    visitor = site.visitor()
+    visitor.log_in(kim)
+    for _ in range(LIMIT):
+        assert prove(visitor, kim, path, **{wrong: "000000"}).status == 422
+    assert prove(visitor, kim, path).status == 429
+
+    visitor = site.visitor()
+    visitor.log_in(kim)
+    assert prove(visitor, kim, path).status == 200
+
+
+@since("05")
 @attack(71)
 def test_guesses_at_the_new_phone_are_counted(site, kim, clock):
     visitor = site.visitor()
@@ -803,6 +819,16 @@ def test_after_twenty_wrong_codes_the_password_counts_as_stolen(
     clock.move(7 * 24 * HOUR)
     assert site.visitor().give_password(kim).status == 422
     assert site.mails() == []
+
+
+@since("05")
+@attack(72, 6)
+def test_a_stolen_password_opens_no_other_spelling_of_the_name(site, kim, clock):
+    guess_wrong_codes(site, kim, clock, IN_A_ROW)
+
+    for name in ("KIM", "Kim", " kim "):
+        page = site.visitor().open("/login")
+        assert page.fill_in(username=name, password=kim.password).status == 422, name
 
 
 @since("05")

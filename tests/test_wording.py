@@ -12,6 +12,7 @@ import pytest
 from tests.marks import attack
 from tests.marks import since
 from tests.marks import until
+from tests.stage import GOOD_PASSWORD
 from tests.stage import enrol
 from tests.stage import fill_in_registration
 from tests.test_account import CHANGES
@@ -491,3 +492,17 @@ def test_the_way_back_to_the_phone_keeps_where_the_login_leads(site, account):
     page = page.follow("I cannot use my phone").follow("I have my phone after all")
 
     assert page.path == "/login/code?next=/account"
+
+
+@since("05")
+def test_beginning_again_keeps_where_the_login_leads(site):
+    visitor = site.visitor()
+    visitor.open("/register?next=/account").fill_in(
+        username="kim",
+        email="kim@example.org",
+        password=GOOD_PASSWORD,
+        confirm=GOOD_PASSWORD,
+    )
+    page = visitor.page.follow("Begin again")
+
+    assert page.path == "/register?next=/account"

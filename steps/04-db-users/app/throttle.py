@@ -26,13 +26,13 @@ LIMIT_OF_48 = 100
 WINDOW = 15 * 60  # seconds
 PURPOSES = ("password", "code", "enrolment", "recovery")
 
-# One statement counts and tells the count, so that no other request comes in between.
+# One statement counts and tells the count: nobody comes in between. Clocks may differ.
 COUNT = text("""
     INSERT INTO attempts (bucket, opened, count) VALUES (:bucket, :now, 1)
     ON CONFLICT (bucket) DO UPDATE SET
-        count = CASE WHEN attempts.opened BETWEEN :oldest AND :now
+        count = CASE WHEN attempts.opened BETWEEN :oldest AND :now + 60
             THEN attempts.count ELSE 0 END + 1,
-        opened = CASE WHEN attempts.opened BETWEEN :oldest AND :now
+        opened = CASE WHEN attempts.opened BETWEEN :oldest AND :now + 60
             THEN attempts.opened ELSE :now END
     RETURNING count, opened
 """)

@@ -1,0 +1,294 @@
+"""The rules of the login in their shortest form: who may be in, and what is answered.
+
+It knows nothing of the app. In tests/test_fuzz.py visitors do one thing after another,
+and each time this model says what has to happen.
+"""
+
+import re
+from dataclasses import dataclass
+from dataclasses import field
+from typing import NamedTuple
+
+from tutorial import TIME_STEP
+from tutorial import totp
+
+PENDING_LIFETIME = 10 * 60
+WINDOW = 15 * 60
+SIX_DIGITS = re.compile("[0-9]{6}")
+LIMIT = 5
+LIMIT_OF_NETWORK = 20
+LIMIT_OF_ACCOUNT = 50  # from all networks together
+LIMIT_OF_CUSTOMER = 100  # who may have many networks
+
+# Two devices of one home, its neighbour, and three spellings of two IPv4 addresses.
+ADDRESSES = {
+    "2001:db8:0:1::1": ("home", "customer"),
+    "2001:db8:0:1::2": ("home", "customer"),
+    "2001:db8:0:2::1": ("neighbour", "customer"),
+    "192.0.2.1": ("192.0.2.1", None),
+    "::ffff:192.0.2.1": ("192.0.2.1", None),
+    "192.0.2.2": ("192.0.2.2", None),
+}
+
+
+@dataclass(eq=False)
+class User:
+    """Somebody who has an account."""
+
+    username: str
+    password: str
+    secret: str = ""  # none until the user is enrolled
+    last_time_step: int = -1
+    recovery_codes: list = field(default_factory=list)
+    used_recovery_codes: list = field(default_factory=list)
+    logouts: int = 0
+
+
+@dataclass(eq=False)
+class Session:
+    """What the cookies of a browser stand for. Copied cookies are the same session."""
+
+    user: User = None
+    is_in: bool = False
+    since: int = 0  # when the password was right
+    logouts: int = 0  # of the user, before this session began
+
+
+class Answer(NamedTuple):
+    """The page on which one ends up."""
+
+    status: int
+    path: str
+    shows: str = ""  # "secret" or "codes"
+    wait: int = None  # seconds
+
+
+class Door:
+    """The site: a browser has a session and an address, and asks for something."""
+
+    def __init__(self, step, clock):
+        self.has_many_users = step >= "04"  # and logs out on all devices
+        self.clock = clock
+        self.users = []
+        self.waiting = {}  # the secret that a session was shown
+        self.counts = {}  # when a window opened, and how many guesses fell into it
+
+    # Who is there.
+
+    def is_alive(self, session):
+        """A logout ends all sessions of the user, from the step with a database on."""
+        return not self.has_many_users or session.logouts == session.user.logouts
+
+    def who_is_in(self, session):
+        """Only both factors let somebody in."""
+        return session.user if session.is_in and self.is_alive(session) else None
+
+    def who_is_pending(self, session):
+        """A right password is good for ten minutes."""
+        if session.user is None or session.is_in or not self.is_alive(session):
+            return None
+        is_over = self.clock.now() - session.since > PENDING_LIFETIME
+        return None if is_over else session.user
+
+    def let_in(self, browser, user):
+        """Begin a new session."""
+        self.forget_guesses(user, browser.address)
+        browser.session = Session(user, is_in=True, logouts=user.logouts)
+
+    # What they ask for.
+
+    def open(self, browser, path):
+        """The pages of the login lead to where the visitor stands."""
+        if path == "/":
+            return Answer(200, "/" if self.who_is_in(browser.session) else "/login")
+        if path in ("/login", "/register"):
+            return Answer(200, path)
+        user = self.who_is_pending(browser.session)
+        if user is None:
+            return Answer(200, "/login")
+        if not user.secret:
+            return Answer(200, "/enrol", shows="secret")
+        return Answer(200, "/login/code" if path == "/enrol" else path)
+
+    def give_password(self, browser, name, password):
+        """A right password begins a pending login, and lets nobody in."""
+        if not 0 < len(password) <= 256:
+            return Answer(422, "/login")
+        wait = self.count_guess("password", name, browser.address)
+        if wait:
+            return Answer(429, "/login", wait=wait)
+        user = self.find(name)
+        if user is None or password != user.password:
+            return Answer(422, "/login")
+        now = self.clock.now()
+        browser.session = Session(user, since=now, logouts=user.logouts)
+        return self.open(browser, "/login/code")
+
+    def give_code(self, browser, code):
+        """A code is good for a step either way, once, and never after a later one."""
+        user = self.who_is_pending(browser.session)
+        if user is None or not user.secret:
+            return self.open(browser, "/login/code")
+        if not is_code(code):
+            return Answer(422, "/login/code")
+        wait = self.count_guess("code", user.username)
+        if wait:
+            return Answer(429, "/login/code", wait=wait)
+        time_step = self.time_step_of(user.secret, code)
+        if time_step is None or time_step <= user.last_time_step:
+            return Answer(422, "/login/code")
+        user.last_time_step = time_step
+        self.let_in(browser, user)
+        return Answer(200, "/")
+
+    def give_recovery_code(self, browser, code):
+        """A recovery code is good once, however it is spelled."""
+        user = self.who_is_pending(browser.session)
+        if user is None or not user.secret:
+            return self.open(browser, "/login/recovery")
+        if not code:
+            return Answer(422, "/login/recovery")
+        wait = self.count_guess("recovery", user.username)
+        if wait:
+            return Answer(429, "/login/recovery", wait=wait)
+        code = "".join(code.split()).replace("-", "").lower()
+        if code not in user.recovery_codes:
+            return Answer(422, "/login/recovery")
+        user.recovery_codes.remove(code)
+        user.used_recovery_codes.append(code)
+        self.let_in(browser, user)
+        return Answer(200, "/")
+
+    def confirm_phone(self, browser, code):
+        """A code of the secret that this session was shown, and of no other, enrols."""
+        user = self.who_is_pending(browser.session)
+        if user is None or user.secret:
+            return self.open(browser, "/enrol")
+        if not is_code(code):
+            return Answer(422, "/enrol", shows="secret")
+        wait = self.count_guess("enrolment", user.username)
+        if wait:
+            return Answer(429, "/enrol", wait=wait)
+        secret = self.waiting[browser.session]
+        time_step = self.time_step_of(secret, code)
+        if time_step is None:
+            return Answer(422, "/enrol", shows="secret")
+        user.secret, user.last_time_step = secret, time_step
+        self.let_in(browser, user)
+        return Answer(200, "/enrol", shows="codes")
+
+    def register(self, browser, name, password):
+        """A new user goes on to the phone; a name is taken whatever its capitals."""
+        wait = self.count_guess("registration", None, browser.address)
+        if wait:
+            return Answer(429, "/register", wait=wait)
+        if self.find(name):
+            return Answer(422, "/register")
+        user = User(name, password)
+        self.users.append(user)
+        browser.session = Session(user, since=self.clock.now())
+        return self.open(browser, "/enrol")
+
+    def log_out(self, browser):
+        """Logging out works whoever one is."""
+        user = self.who_is_in(browser.session)
+        if user:
+            user.logouts += 1
+        browser.session = Session()
+        return Answer(200, "/login")
+
+    # What they are shown.
+
+    def show_secret(self, browser, secret):
+        """A session is shown one secret, as often as it likes, and nobody else's."""
+        known = self.waiting.setdefault(browser.session, secret)
+        assert known == secret
+        others = [s for key, s in self.waiting.items() if key is not browser.session]
+        assert secret not in others
+
+    def show_codes(self, browser, codes):
+        """Ten recovery codes, for the one who is in."""
+        assert len(set(codes)) == 10
+        user = self.who_is_in(browser.session)
+        user.recovery_codes = [code.replace("-", "") for code in codes]
+
+    # What they type.
+
+    def fold(self, name):
+        """From the step with many users on, capitals and blanks make no other name."""
+        return name.strip().lower() if self.has_many_users else name
+
+    def find(self, name):
+        """The user of this name."""
+        name = self.fold(name)
+        return next((u for u in self.users if self.fold(u.username) == name), None)
+
+    def time_step_of(self, secret, code):
+        """The time step that a code belongs to, of the three that are good now."""
+        now = self.clock.now() // TIME_STEP
+        code = "".join(code.split())
+        near = (step for step in (now - 1, now, now + 1) if totp(secret, step) == code)
+        return next(near, None)
+
+    # How often they may guess.
+
+    def counters(self, purpose, name, address):
+        """The limits of a guess in the order in which they are asked."""
+        name = self.fold(name) if name else None
+        if not address:
+            return {(purpose, name): LIMIT}
+        network, customer = ADDRESSES[address]
+        if not self.has_many_users:
+            network = address if "ffff" in address else network
+            return {(purpose, name, network): LIMIT}
+        limits = {(purpose, "all", network): LIMIT_OF_NETWORK}
+        if customer:
+            limits[purpose, "all", customer] = LIMIT_OF_CUSTOMER
+        if name:
+            limits[purpose, name, network] = LIMIT
+            limits[purpose, name] = LIMIT_OF_ACCOUNT
+        return limits
+
+    def count_guess(self, purpose, name, address=None):
+        """Count a guess, right or wrong; return the seconds to wait after too many."""
+        now = self.clock.now()
+        for key, limit in self.counters(purpose, name, address).items():
+            opened, count = self.counts.get(key, (now, 0))
+            if now - opened >= WINDOW:
+                opened, count = now, 0
+            self.counts[key] = (opened, count + 1)
+            if count >= limit:
+                return opened + WINDOW - now
+        return None
+
+    def forget_guesses(self, user, address):
+        """Who is in counts anew here, and takes back what that cost the network."""
+        name = self.fold(user.username)
+        for purpose in ("code", "recovery", "enrolment"):
+            self.counts.pop((purpose, name), None)
+        counters = self.counters("password", name, address)
+        own = [key for key in counters if name in key]
+        _, spent = self.counts.get(own[0], (0, 0))
+        for key in counters:
+            opened, count = self.counts.get(key, (0, 0))
+            if key in own:
+                self.counts.pop(key, None)
+            elif count >= spent:
+                self.counts[key] = (opened, count - spent)
+
+    # When something is over.
+
+    def end_of(self, what, sessions):
+        """The second at which a code, a pending login or a pause is over."""
+        now = self.clock.now()
+        ends = {
+            "code": [(now // TIME_STEP + 1) * TIME_STEP],
+            "login": [s.since + PENDING_LIFETIME + 1 for s in sessions if not s.is_in],
+            "pause": [opened + WINDOW for opened, _ in self.counts.values()],
+        }
+        return min((end for end in ends[what] if end > now), default=now + 1)
+
+
+def is_code(text):
+    """Six digits are a code, with or without a blank in the middle."""
+    return bool(SIX_DIGITS.fullmatch("".join(text.split())))

@@ -1,0 +1,215 @@
+"""Anything in any order: visitors whom nobody planned, and forms filled with anything.
+
+`--fuzz=60` goes on for a minute with each test, and tries other things each time.
+"""
+
+import random
+import sqlite3
+import sys
+import time
+from contextlib import closing
+from copy import copy
+from itertools import cycle
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import Phase
+from hypothesis import given
+from hypothesis import seed
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import run_state_machine_as_test
+from sqlalchemy import event
+
+from tests.inputs import VALUES
+from tests.inputs import WAYS
+from tests.inputs import quoted
+from tests.marks import attack
+from tests.marks import never_red
+from tests.marks import since
+from tests.marks import until
+from tests.stage import FIRST_WITH_DATABASE
+from tests.stage import GOOD_PASSWORD
+from tests.stage import close_databases
+from tests.test_every_page import pages_of
+from tests.visits import machines_for
+
+ROUNDS = 4
+CASES = 10  # in a round: after these, Hypothesis varies what it knows
+ANSWERS = (200, 302, 400, 404, 405, 413, 422, 429)
+SETTINGS = settings(
+    max_examples=CASES,
+    stateful_step_count=30,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+    phases=[Phase.generate, Phase.shrink],
+)
+MANY = settings(SETTINGS, max_examples=2 * CASES)
+
+pytestmark = never_red("what it finds is known to nobody")
+
+
+@pytest.fixture
+def rounds(request):
+    """Return the seeds of the rounds: a few, always the same, or as many as time is."""
+    if request.config.getoption("--url"):
+        pytest.skip("not run with --url: the test starts the app itself, often")
+    seconds = request.config.getoption("--fuzz")
+    return seeds_for(seconds) if seconds else range(ROUNDS)
+
+
+def seeds_for(seconds):
+    """Yield seeds of chance until the time is over."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        yield random.getrandbits(64)
+
+
+@since("02")
+@until("04")  # from then on a mail is read before anybody is a user
+def test_whoever_is_in_has_shown_both_factors(step, clock, rounds):
+    start = Starter(step, clock)
+    for number, machine in zip(rounds, cycle(machines_for(step.number)), strict=False):
+        visits = seed(number)(lambda machine=machine: machine(*start()))
+        run_state_machine_as_test(visits, settings=SETTINGS)
+
+
+@attack(115)
+def test_whatever_a_form_is_filled_with_is_answered_and_lets_nobody_in(
+    step, clock, rounds
+):
+    start = Starter(step, clock)
+
+    @MANY
+    @given(st.data())
+    def fill_in_anything(data):
+        site, accounts = start()
+        account = data.draw(st.sampled_from(accounts or [site.account()]))
+        visitor = site.visitor()
+        if step.number > "01" and data.draw(st.booleans(), "is pending"):
+            visitor.give_password(account)
+        page = visitor.open(data.draw(st.sampled_from(pages_of(step)), "page"))
+        fields = filled_in(page, account)
+        name = data.draw(st.sampled_from(sorted(fields)), "field")
+        values = st.lists(VALUES.filter(lambda v: v not in fields.values()), max_size=2)
+        pairs = [pair for pair in fields.items() if pair[0] != name]
+        pairs += [(name, value) for value in data.draw(values, "values")]
+
+        how = data.draw(WAYS, "way")(pairs)
+        answer = visitor.ask("POST", page.path, **how)
+
+        assert answer.status in ANSWERS, answer
+        assert not visitor.is_logged_in()
+
+    for number in rounds:
+        seed(number)(fill_in_anything)()
+
+
+def filled_in(page, account):
+    """Return what is right in the fields of a page; a code is beyond our knowledge."""
+    usual = {"username": account.username, "password": account.password}
+    if page.path.startswith("/register"):
+        usual = {"username": "Robin", "email": "robin@example.org"}
+        usual |= {"password": GOOD_PASSWORD, "confirm": GOOD_PASSWORD}
+    inputs = [field.attributes for field in page.find_all("form input[name]")]
+    values = {field["name"]: field.get("value") or "000000" for field in inputs}
+    values |= {name: usual[name] for name in values if name in usual}
+    return {name: value.encode() for name, value in values.items()}
+
+
+@attack(115)
+def test_whatever_an_address_says_is_answered_and_leads_nowhere_else(
+    step, clock, rounds
+):
+    start = Starter(step, clock)
+
+    @SETTINGS
+    @given(
+        method=st.sampled_from(["GET", "POST", "HEAD", "PUT"]),
+        page=st.sampled_from(["", *pages_of(step)[1:], "/logout", "/static"]),
+        part=VALUES.map(quoted),
+        target=VALUES.map(quoted),
+    )
+    def ask_for_anything(method, page, part, target):
+        site, accounts = start()
+        visitor = site.visitor()
+
+        for path in (f"{page}/{part}", f"{page or '/'}?next={target}"):
+            answer = visitor.ask(method, path)
+
+            assert answer.status in (*ANSWERS, 308), answer  # two slashes become one
+            assert leads_to(answer) in (None, "localhost"), answer
+
+        account = accounts[0] if accounts else site.account()
+        visitor.log_in(account, to=f"/login?next={target}")
+
+    for number in rounds:
+        seed(number)(ask_for_anything)()
+
+
+def leads_to(answer):
+    """Return the host to which an answer redirects, unless it is our own."""
+    return urlsplit(answer.headers.get("Location", "")).hostname
+
+
+class Starter:
+    """Starts a step as often as one likes, in the same second and the same way."""
+
+    def __init__(self, step, clock):
+        self.step = step
+        self.clock = clock
+        self.now = clock.now()
+        self.site = step.start(clock)
+        self.accounts = []
+        self.rows = {}
+        if step.number >= FIRST_WITH_DATABASE:
+            event.listen(self.site.engine, "connect", never_wait_for_the_disk)
+            self.accounts = [self.site.account(), self.site.newcomer()]
+            tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            for (table,) in self.site.sql(tables):
+                self.rows[table] = self.site.sql(f"SELECT * FROM {table}")
+
+    def __call__(self):
+        """Return a site, and the accounts in its database."""
+        self.clock.move_to(self.now)
+        if not self.accounts:
+            return self.start_with_a_new_memory(), []
+        self.restore()
+        return self.site, [copy_of(account) for account in self.accounts]
+
+    def start_with_a_new_memory(self):
+        """Start the step, and keep no module of its that would fill up the memory."""
+        close_databases()
+        known = set(sys.modules)
+        site = self.step.start(self.clock)
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if Path(file).is_relative_to(self.step.folder):
+                del sys.modules[name]
+        return site
+
+    def restore(self):
+        """Put back what was in the database in the beginning."""
+        with closing(sqlite3.connect(self.site.database)) as connection, connection:
+            for table, rows in self.rows.items():
+                connection.execute(f"DELETE FROM {table}")
+                for row in rows:
+                    marks = ", ".join("?" * len(row))
+                    connection.execute(f"INSERT INTO {table} VALUES ({marks})", row)
+
+
+def never_wait_for_the_disk(connection, record):
+    """Let SQLite leave it to the system when to write; no machine stops here."""
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+def copy_of(account):
+    """Return an account whose phone has shown no code since the start."""
+    account = copy(account)
+    if account.phone:
+        account.phone = copy(account.phone)
+    return account
