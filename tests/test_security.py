@@ -356,6 +356,7 @@ def test_no_header_names_the_host_of_the_link_in_the_mail(step, clock, proxies):
         "POST", target, data=data, headers={"Host": "evil.example"}
     )
     assert page.status == 400
+    assert "We could not read that" in page.title
     [mail] = [mail for mail in site.mails() if "/reset/" in mail.text]
 
     assert mail.link.startswith(f"{ORIGIN}/reset/")

@@ -372,6 +372,19 @@ def test_a_clock_that_is_set_right_makes_nobody_wait_longer(visitor, account, cl
 
 
 @since("04")
+@attack(69, 70)
+@never_red("in one process the seconds come in their order")
+def test_a_server_whose_clock_is_a_second_late_gives_no_guess_back(
+    visitor, account, clock
+):
+    for _ in range(LIMIT + 1):
+        guess_password(visitor, account.username)
+    clock.move(-1)  # it counts after another that was in the next second
+
+    assert guess_password(visitor, account.username) == 429
+
+
+@since("04")
 @attack(133)
 @never_red("step 03 has no tables that could grow")
 def test_a_throttled_network_fills_no_table(site):
