@@ -1,4 +1,4 @@
-"""Runs the tests of the last step on every Python that the tutorial supports and this computer has.
+"""Runs the tests of the last step on every Python that this computer has.
 
 Each gets a virtual environment of its own, with the pins. Needs a package registry.
 The tests with a browser or many processes are left out: they run on one Python.
@@ -42,17 +42,8 @@ def run_suite(program, folder):
     python = folder / "bin" / "python"
     subprocess.run([python, *PIP, *PINNED], cwd=ROOT, check=True)
     newest = max((ROOT / "steps").glob("[0-9][0-9]-*"))  # it has what all have
-    command = [
-        python,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        newest,
-        "-m",
-        QUICK,
-    ]
+    options = ["-q", "-p", "no:cacheprovider", "-m", QUICK]
+    command = [python, "-m", "pytest", *options, newest]
     done = subprocess.run(
         command,
         cwd=ROOT,
