@@ -117,9 +117,13 @@ class Visits(RuleBasedStateMachine):
         self.come_home(self.opened[0], self.model.users[0])
 
     def come_home(self, browser, user):
-        """Log in, and try the same once more."""
-        self.gives_code(browser, user, True, "fresh", "plain", 1)
-        self.tries_again_what_let_somebody_in(browser)
+        """Log in with a code; too old, too new, used and many codes lead nowhere."""
+        for which in (-2, 2, "fresh", "earlier", "used"):
+            self.gives_code(browser, user, True, which, "plain", 1)
+        for which, times in (("wrong", 6), ("fresh", 1)):
+            self.gives_code(browser, user, True, which, "plain", times)
+        for which, times in (("wrong", 6), ("right", 1)):
+            self.gives_password(browser, user, which, "plain", times)
 
     # How a form is sent, and what is seen compared with what the model says.
 
@@ -304,12 +308,18 @@ class VisitsWithEnrolment(Visits):
         self.open(browser, path)
 
     def come_home(self, browser, user):
-        """Log in with the phone, which is set up if need be, and without it."""
+        """Set up the phone after the pause, and log in without it as well."""
         if not user.secret:
+            for which, times in (("wrong", 6), ("fresh", 1)):
+                self.confirms_phone(browser, user, True, browser, which, times)
+            self.clock.move(WINDOW)
+            self.logs_out(browser)
             self.confirms_phone(browser, user, True, browser, "fresh", 1)
+            self.gives_code(browser, user, True, "used", "plain", 1)
+        for which, times in (("unused", 1), ("used", 1), ("wrong", 6), ("unused", 1)):
+            spelling = "capitals" if which == "unused" else "plain"
+            self.gives_recovery_code(browser, user, user, True, which, spelling, times)
         super().come_home(browser, user)
-        self.gives_recovery_code(browser, user, user, True, "unused", "plain", 1)
-        self.tries_again_what_let_somebody_in(browser)
 
     @rule(
         browser=browsers,
