@@ -36,19 +36,18 @@ from tests.stage import close_databases
 from tests.test_every_page import pages_of
 from tests.visits import machines_for
 
-ROUNDS = 4
+ROUNDS = 3
 CASES = 10  # in a round: after these, Hypothesis varies what it knows
 ANSWERS = (200, 302, 400, 404, 405, 413, 422, 429)
 SETTINGS = settings(
     max_examples=CASES,
-    stateful_step_count=30,
+    stateful_step_count=20,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
     phases=[Phase.generate, Phase.shrink],
 )
-MANY = settings(SETTINGS, max_examples=2 * CASES)
 
 pytestmark = never_red("what it finds is known to nobody")
 
@@ -84,7 +83,7 @@ def test_whatever_a_form_is_filled_with_is_answered_and_lets_nobody_in(
 ):
     start = Starter(step, clock)
 
-    @MANY
+    @SETTINGS
     @given(st.data())
     def fill_in_anything(data):
         site, accounts = start()
