@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.marks import attack
 from tests.marks import since
+from tests.marks import throttling
 from tests.phone import scan
 from tests.stage import GOOD_PASSWORD
 from tests.stage import equip
@@ -22,6 +23,7 @@ from tests.test_reset import ask
 from tests.test_reset import choose
 from tests.test_reset import form_behind
 from tests.test_reset import mailed_link
+from tests.test_verify import ask_again
 from tests.test_verify import begin
 from tests.visitor import NotOfferedError
 
@@ -298,6 +300,8 @@ def test_a_reset_ends_all_sessions_and_pending_logins(site, owner):
 def test_after_a_reset_the_old_phone_and_recovery_codes_are_dead(site, owner, clock):
     old, codes = owner.phone, [owner.recovery_code() for _ in range(3)]
     change(site, "reset-second-factor")
+    for table in ("second_factors", "recovery_codes"):
+        assert site.sql(f"SELECT count(*) FROM {table}") == [(0,)]
     for path in ("/login/code", "/login/recovery"):
         page = give_password(site, owner).visitor.open(path)
         assert not page.find_all("[name=code], [name=recovery_code]")
@@ -380,9 +384,70 @@ def test_the_mailbox_alone_registers_its_way_into_no_account(site, owner):
     values = {"username": "thief", "email": ADDRESS}
     page = thief.fill_in(password=GOOD_PASSWORD, confirm=GOOD_PASSWORD, **values)
 
-    for code in mailed_codes(site):
-        page = page.fill_in(email_code=code)
+    assert page.path == "/register/verify"
+    assert mailed_codes(site) == []
     assert not page.visitor.open("/enrol").find_all("#secret")
+
+
+@since("06")
+@attack(62)
+def test_another_mailed_code_takes_the_place_of_the_first(site, owner):
+    change(site, "reset-second-factor")
+    page = give_password(site, owner)
+    [first] = mailed_codes(site)
+    page = ask_again(page)
+    [second] = mailed_codes(site)
+
+    assert page.fill_in(email_code=first).status == 422
+    assert page.fill_in(email_code=second).path == "/enrol"
+
+
+@since("06")
+@attack(62, 71)
+@throttling
+def test_after_five_wrong_mailed_codes_there_is_a_pause(site, owner):
+    change(site, "reset-second-factor")
+    page = give_password(site, owner)
+    [code] = mailed_codes(site)
+    for _ in range(5):
+        page = page.visitor.open("/register/verify").fill_in(email_code="00000000")
+        assert page.status == 422
+    page = page.visitor.open("/register/verify").fill_in(email_code=code)
+
+    assert page.status == 429
+    assert not page.visitor.open("/enrol").find_all("#secret")
+
+
+@since("06")
+@attack(62, 28)
+def test_a_mailed_code_is_not_enough_when_the_password_is_too_long_ago(
+    site, owner, clock
+):
+    change(site, "reset-second-factor")
+    page = give_password(site, owner)
+    [code] = mailed_codes(site)
+    clock.move(10 * 60 + 1)
+    page = page.fill_in(email_code=code)
+
+    assert not page.visitor.open("/enrol").find_all("#secret")
+    assert give_password(site, owner).path == "/register/verify"
+
+
+@since("06")
+@attack(62)
+@pytest.mark.parametrize("what", ["disable", "reset-second-factor"])
+def test_an_operator_ends_a_session_that_has_proved_the_address(
+    site, owner, clock, what
+):
+    change(site, "reset-second-factor")
+    page = give_password(site, owner)
+    page = page.fill_in(email_code=mailed_codes(site)[-1])
+    phone = scan(page, clock)
+    change(site, what)
+
+    assert page.fill_in(code=phone.code()).path == "/login"
+    assert not page.visitor.is_logged_in()
+    assert not give_password(site, owner).visitor.open("/enrol").find_all("#secret")
 
 
 @since("06")
