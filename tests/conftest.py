@@ -14,6 +14,8 @@ from tests.stage import RunningSite
 from tests.stage import Stage
 from tests.stage import close_databases
 
+# tests with one of these see what the app writes: the registration as well
+READS = {"log", "caplog", "capsys", "capfd"}
 NOON = 1_780_000_020  # the beginning of a time step
 
 
@@ -56,7 +58,12 @@ def clock(request):
 def site(request, step, clock):
     """Return the running app, with nothing in its memory."""
     url = request.config.getoption("--url")
-    return RunningSite(step, url, clock) if url else step.start(clock)
+    if url:
+        return RunningSite(step, url, clock)
+    site = step.start(clock)
+    if READS.intersection(request.fixturenames):
+        site.untouched = False
+    return site
 
 
 @pytest.fixture
