@@ -17,6 +17,7 @@ from sqlalchemy import delete
 from tests.clock import RealClock
 from tests.marks import attack
 from tests.marks import never_red
+from tests.marks import once
 from tests.marks import since
 from tests.marks import until
 from tests.phone import scan
@@ -988,6 +989,7 @@ def outcome_of(race, server):
 
 @since("04")
 @never_red(IN_A_PROCESS)
+@once
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_race_finds_the_mistake_of_looking_first(request, step, tmp_path, name):
     need_gunicorn(request.config)
@@ -996,6 +998,7 @@ def test_a_race_finds_the_mistake_of_looking_first(request, step, tmp_path, name
 
 @since("05")
 @never_red("it is about mistakes in what is new")
+@once
 @pytest.mark.parametrize("name", MUTANTS_OF_MAIL)
 def test_a_race_finds_the_mistakes_of_mail_and_account(request, step, tmp_path, name):
     need_gunicorn(request.config)
