@@ -638,7 +638,7 @@ def rounds(request, step):
     return ROUNDS if is_new else ROUNDS_AGAIN
 
 
-def assert_every_round(server, race, rounds):
+def assert_every_round(server, race, rounds=ROUNDS):
     """Run a race often; each time the same has to come of it."""
     for number in range(rounds):
         outcome = race(server)
