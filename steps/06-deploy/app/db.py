@@ -15,7 +15,8 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from . import every_page
 
-db = SQLAlchemy()
+# What was read before a commit stays as it was: a session that was ended stays ended.
+db = SQLAlchemy(session_options={"expire_on_commit": False})
 migrate = Migrate(directory=Path(__file__).parents[1] / "migrations")
 
 
