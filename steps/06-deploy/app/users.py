@@ -6,6 +6,7 @@ from flask_login import UserMixin
 from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import select
+from sqlalchemy import update
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
@@ -70,8 +71,11 @@ def authenticate(username, password):
 
 def renew_hash(user, password):
     """Keep a password as we keep them today, if it was kept in an older way."""
-    if passwords.is_outdated(user.password_hash):
-        user.password_hash = passwords.hash_password(password)
+    old = user.password_hash
+    if passwords.is_outdated(old):
+        unchanged = {"id": user.id, "password_hash": old}  # hashing takes a while
+        new = {"password_hash": passwords.hash_password(password)}
+        db.session.execute(update(User).filter_by(**unchanged).values(**new))
 
 
 def create(username, email, password_hash):
