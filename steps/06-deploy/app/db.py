@@ -42,9 +42,8 @@ def set_up_sqlite(connection, record):
 
 def wait_for_database(error):
     """Let nobody in while the database does not answer, and ask for patience."""
-    current_app.logger.error(
-        "Database: %s", type(getattr(error, "orig", error)).__name__
-    )
+    reason = getattr(error, "orig", error)  # of the driver, if it was asked
+    current_app.logger.error("Database: %s", type(reason).__name__)
     db.session.remove()
     return every_page.show_error(ServiceUnavailable(retry_after=5))
 
