@@ -8,6 +8,7 @@ from sqlalchemy import String
 from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
@@ -51,7 +52,9 @@ class Suspension(db.Model):
 
 def find(token):
     """Return the user to whom a session belongs, or None."""
-    return db.session.scalar(select(User).filter_by(session_token=token))
+    same_token = select(User).filter_by(session_token=token)
+    # Each page asks next whether there is a second factor: both come in one query.
+    return db.session.scalar(same_token.options(joinedload(User.second_factor)))
 
 
 def find_by(**key):
