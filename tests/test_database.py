@@ -361,6 +361,53 @@ def test_a_database_that_is_gone_is_owned_on_a_page_of_our_look(step, clock, tmp
 
 
 @since("04")
+@attack(137)
+@never_red("step 03 has no database that anybody waits for")
+def test_many_at_once_never_wait_for_one_another(step, clock):
+    # who has one connection and waits for a second one waits for others who do so too
+    one = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.01}
+    site = step.start(clock, SQLALCHEMY_ENGINE_OPTIONS=one)
+
+    Journey(site, clock).go()
+
+
+def end_all_sessions_after_the_next_commit(site):
+    """Do what a logout on another device does, in the middle of a request."""
+
+    def end_all_sessions(session):
+        site.sql("UPDATE users SET session_token = 'of another session'")
+
+    session = site.app.extensions["sqlalchemy"].session
+    event.listen(session, "after_commit", end_all_sessions, once=True)
+
+
+@since("04")
+@attack(33)
+@never_red("in step 03 nothing ends the sessions of others")
+def test_a_login_that_is_ended_while_its_code_is_checked_stays_ended(site, account):
+    visitor = site.visitor()
+    visitor.give_password(account)
+    end_all_sessions_after_the_next_commit(site)
+    visitor.fill_in(code=account.phone.code())
+
+    assert not visitor.is_logged_in()
+
+
+@since("04")
+@attack(33)
+@never_red("in step 03 nothing ends the sessions of others")
+def test_a_login_that_is_ended_while_a_phone_is_set_up_stays_ended(
+    site, newcomer, clock
+):
+    visitor = site.visitor()
+    phone = scan(visitor.give_password(newcomer), clock)
+    end_all_sessions_after_the_next_commit(site)
+    visitor.fill_in(code=phone.code())
+
+    assert not visitor.is_logged_in()
+
+
+@since("04")
 def test_two_that_migrate_at_once_do_it_once(step, tmp_path):
     environment = {
         "SECRET_KEY": "k" * 32,

@@ -849,15 +849,15 @@ MUTANTS = {
 NAIVE_COUNT = (
     "app/throttle.py",
     """\
-            count, opened = connection.execute(COUNT, values).one()
+        count, opened = db.session.execute(COUNT, values).one()
 """,
     """\
-            READ = text("SELECT count, opened FROM attempts WHERE bucket = :bucket")
-            count, opened = connection.execute(READ, values).first() or (0, now)
-            count += 1
-            values |= {"count": count, "opened": opened}
-            WRITE = text("REPLACE INTO attempts VALUES (:bucket, :opened, :count)")
-            connection.execute(WRITE, values)
+        READ = text("SELECT count, opened FROM attempts WHERE bucket = :bucket")
+        count, opened = db.session.execute(READ, values).first() or (0, now)
+        count += 1
+        values |= {"count": count, "opened": opened}
+        WRITE = text("REPLACE INTO attempts VALUES (:bucket, :opened, :count)")
+        db.session.execute(WRITE, values)
 """,
 )
 READS_THE_COUNT = "reads the count, adds one, and writes it"

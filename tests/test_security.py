@@ -187,6 +187,21 @@ def test_the_page_that_is_shown_while_the_database_is_away_is_protected(step, cl
 
 
 @since("06")
+@attack(137)
+def test_a_visitor_for_whom_no_connection_is_left_may_come_back(step, clock):
+    one = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0}
+    values = {"TESTING": False, "SQLALCHEMY_ENGINE_OPTIONS": one}
+    site = step.start(clock, **values)
+    account, visitor = site.account(), site.visitor()
+    with site.engine.connect():
+        page = visitor.give_password(account)
+    assert page.status == 503
+    assert page.headers["Retry-After"]
+
+    visitor.log_in(account)
+
+
+@since("06")
 @attack(104)
 def test_the_pages_behind_the_login_are_protected(site):
     account = site.account()

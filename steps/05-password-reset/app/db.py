@@ -10,7 +10,8 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
-db = SQLAlchemy()
+# What was read before a commit stays as it was: a session that was ended stays ended.
+db = SQLAlchemy(session_options={"expire_on_commit": False})
 migrate = Migrate(directory=Path(__file__).parents[1] / "migrations")
 
 

@@ -109,5 +109,7 @@ def problems(config):
     for setting in SETTINGS:
         if setting.name in NEEDED and config[setting.name] == setting.default:
             yield setting.name, "is missing"
+    if config["MAIL_USERNAME"] and not config["MAIL_USE_TLS"]:
+        yield "MAIL_USE_TLS", "is needed, or our password travels in the clear"
     if config["DEBUG"]:
         yield "FLASK_DEBUG", "is for development"

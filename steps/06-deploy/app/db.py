@@ -11,11 +11,13 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionError
 from werkzeug.exceptions import ServiceUnavailable
 
 from . import every_page
 
-db = SQLAlchemy()
+# What was read before a commit stays as it was: a session that was ended stays ended.
+db = SQLAlchemy(session_options={"expire_on_commit": False})
 migrate = Migrate(directory=Path(__file__).parents[1] / "migrations")
 
 
@@ -24,6 +26,7 @@ def init_app(app):
     migrate.init_app(app, db)
     app.after_request(end_transaction)
     app.register_error_handler(OperationalError, wait_for_database)
+    app.register_error_handler(NoConnectionError, wait_for_database)
     with app.app_context():
         event.listen(db.engine, "connect", set_up_sqlite)
 
@@ -39,7 +42,8 @@ def set_up_sqlite(connection, record):
 
 def wait_for_database(error):
     """Let nobody in while the database does not answer, and ask for patience."""
-    current_app.logger.error("Database: %s", type(error.orig).__name__)
+    reason = getattr(error, "orig", error)  # of the driver, if it was asked
+    current_app.logger.error("Database: %s", type(reason).__name__)
     db.session.remove()
     return every_page.show_error(ServiceUnavailable(retry_after=5))
 

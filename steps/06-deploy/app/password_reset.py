@@ -148,7 +148,7 @@ def change_password(user, password):
 
 def will_do(form, user):
     """Tell whether a new password will do; if not, the code of the form stays good."""
-    db.session.refresh(user, with_for_update=True)
+    db.session.refresh(user, with_for_update={"of": users.User})
     reason = passwords.weakness(form.password.data, user.username, user.email)
     if passwords.is_right(form.password.data, user.password_hash):
         reason = SAME

@@ -88,13 +88,12 @@ def buckets(purpose, account, network):
 def spend_attempt(purpose, account, network=None):
     """Count a guess before it is looked at; raise 429 if there were too many."""
     now = int(time.time())
-    # Committed by itself: whatever becomes of the request, the guess is spent.
-    with db.engine.begin() as connection:
-        for limit, key in buckets(purpose, account, network):
-            values = {"bucket": key, "now": now, "oldest": now - WINDOW + 1}
-            count, opened = connection.execute(COUNT, values).one()
-            if count > limit:
-                break
+    for limit, key in buckets(purpose, account, network):
+        values = {"bucket": key, "now": now, "oldest": now - WINDOW + 1}
+        count, opened = db.session.execute(COUNT, values).one()
+        if count > limit:
+            break
+    db.session.commit()  # whatever becomes of the request, the guess is spent
     if count > limit:
         audit.record("throttled", purpose=purpose)
         raise TooManyRequests(retry_after=min(opened + WINDOW - now, WINDOW))

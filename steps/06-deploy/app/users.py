@@ -6,7 +6,9 @@ from flask_login import UserMixin
 from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import select
+from sqlalchemy import update
 from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
@@ -50,7 +52,9 @@ class Suspension(db.Model):
 
 def find(token):
     """Return the user to whom a session belongs, or None."""
-    return db.session.scalar(select(User).filter_by(session_token=token))
+    same_token = select(User).filter_by(session_token=token)
+    # Each page asks next whether there is a second factor: both come in one query.
+    return db.session.scalar(same_token.options(joinedload(User.second_factor)))
 
 
 def find_by(**key):
@@ -70,8 +74,11 @@ def authenticate(username, password):
 
 def renew_hash(user, password):
     """Keep a password as we keep them today, if it was kept in an older way."""
-    if passwords.is_outdated(user.password_hash):
-        user.password_hash = passwords.hash_password(password)
+    old = user.password_hash
+    if passwords.is_outdated(old):
+        unchanged = {"id": user.id, "password_hash": old}  # hashing takes a while
+        new = {"password_hash": passwords.hash_password(password)}
+        db.session.execute(update(User).filter_by(**unchanged).values(**new))
 
 
 def create(username, email, password_hash):
