@@ -281,7 +281,7 @@ function listen() {
 }
 
 function start() {
-  if (!part("off") || part("off").hidden) return;
+  if (!part("off") || part("off").hidden) return; // another page, or started already
   if (!window.crypto?.subtle) {
     put("off", part("off").dataset.insecure);
     return;
