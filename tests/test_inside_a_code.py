@@ -259,7 +259,7 @@ def test_the_keyboard_moves_the_clock_and_lets_it_run_again(page):
 def test_a_time_that_is_none_is_refused(page):
     for second in ("", "-1", "1.5", "253402300800"):
         page.set_clock(second)
-        page.shows("time-refused", "A whole number from 0 to 253402300799, please.")
+        page.shows("time-refused", "Use a whole number from 0 to 253402300799.")
         assert page.results() == [], second
 
         page.part("stop").click()
@@ -327,19 +327,30 @@ def results_in(text):
     return [" ".join(n.html.split()) for n in document.css("[data-inside-result]")]
 
 
-def test_every_state_fits_and_can_be_read_by_everybody(closed):
+@pytest.mark.parametrize(("scheme", "name"), [("light", "default"), ("dark", "slate")])
+def test_every_state_fits_and_can_be_read_by_everybody(closed, scheme, name):
     axe = need("axe_playwright_python.base", "axe-playwright-python")
     closed.tab.add_init_script(axe.AXE_SCRIPT)
-    closed.open(PATH)
+    closed.prefer(scheme)
     closed.resize(320)
+    closed.open(PATH)
+    assert closed.find("body").get_attribute("data-md-color-scheme") == name
     closed.use(f"{ADDRESS}&algorithm=SHA512&digits=8")
     closed.shows("hash", "HMAC-SHA-512")
+    assert axe_faults(closed, rules=OF_THE_THEME) == []
     assert not is_wider_than_the_window(closed)
 
     closed.use("not a key!")
     closed.set_clock("")
+    assert axe_faults(closed, rules=OF_THE_THEME) == []
     assert not is_wider_than_the_window(closed)
-    for scheme in ("light", "dark"):
-        closed.prefer(scheme)
-        assert axe_faults(closed, rules=OF_THE_THEME) == []
     assert closed.complaints() == []
+
+
+def test_the_time_step_is_cut_off_and_not_rounded(page):
+    page.use(f"{ADDRESS}&period=3600")
+    page.set_clock(3599)
+
+    page.shows("division", "3599 / 3600 = 0.99")
+    page.shows("time-step", "0")
+    page.shows("settings", "SHA-1, 6 digits, a new code every 3600 seconds")

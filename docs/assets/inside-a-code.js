@@ -112,6 +112,9 @@ const inHalves = (code) =>
   `${code.slice(0, code.length / 2)} ${code.slice(code.length / 2)}`;
 const plural = (number, thing) => `${number} ${thing}${number === 1 ? "" : "s"}`;
 
+// toFixed alone would round 0.999 up to the next time step.
+const cutOff = (number) => (Math.floor(number * 100) / 100).toFixed(2);
+
 function utc(seconds) {
   return new Date(seconds * 1000).toISOString().replace("T", " ").replace(".000Z", " UTC");
 }
@@ -169,7 +172,7 @@ function showWay({ key, hash, digits, period }, now, second) {
   put("key-size", `${key.length} bytes, ${key.length * 8} bits`);
   put("key-bytes", hex(key).join(" "));
   put("utc", utc(second));
-  put("division", `${second} / ${period} = ${(second / period).toFixed(2)}`);
+  put("division", `${second} / ${period} = ${cutOff(second / period)}`);
   put("time-step", now.timeStep);
   put("counter", hex(now.counter).join(" "));
   put("hash", `HMAC-${hash}`);
@@ -231,7 +234,7 @@ function readTime() {
   const second = text === "" ? NaN : Number(text);
   const isGood = Number.isInteger(second) && second >= 0 && second <= LAST_SECOND;
   part("seconds").setAttribute("aria-invalid", !isGood);
-  put("time-refused", isGood ? "" : `A whole number from 0 to ${LAST_SECOND}, please.`);
+  put("time-refused", isGood ? "" : `Use a whole number from 0 to ${LAST_SECOND}.`);
   setClock(isGood ? second : NaN);
 }
 
