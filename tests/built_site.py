@@ -3,6 +3,10 @@
 import shutil
 import subprocess
 import sys
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
+from http.server import ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
@@ -45,6 +49,25 @@ def built(source):
     done = run(source, "mkdocs", "build", "--strict", "-d", "site")
     assert done.returncode == 0, done.stderr
     return source / "site"
+
+
+class Silent(SimpleHTTPRequestHandler):
+    """Gives out files without a line for each."""
+
+    def log_message(self, *values):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def address(built):
+    """Serve the site from this process."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=built))
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def pages_of(site):

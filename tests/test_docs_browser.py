@@ -1,9 +1,5 @@
 """The site in a real browser: wide and narrow, light and dark, and with its buttons."""
 
-from functools import partial
-from http.server import SimpleHTTPRequestHandler
-from http.server import ThreadingHTTPServer
-from threading import Thread
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
@@ -27,25 +23,6 @@ LOOKS = (
     ("light", 320, {"rules": OF_THE_THEME}),
     ("dark", 1280, {"runOnly": ["color-contrast"]}),
 )
-
-
-class Silent(SimpleHTTPRequestHandler):
-    """Gives out files without a line for each."""
-
-    def log_message(self, *values):
-        """Say nothing."""
-
-
-@pytest.fixture(scope="module")
-def address(built):
-    """Serve the site from this process."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Silent, directory=built))
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 @pytest.fixture(scope="module")
