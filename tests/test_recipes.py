@@ -8,21 +8,29 @@ import sys
 import textwrap
 from http.server import BaseHTTPRequestHandler
 from http.server import HTTPServer
+from io import StringIO
 from threading import Thread
 
 import pytest
+import yaml
+from dotenv import dotenv_values
+from flask import request
 
 from tests.clock import RealClock
+from tests.production import SETTINGS
 from tests.real_browser import Screen
 from tests.real_browser import launch
 from tests.real_browser import missing
 from tests.real_browser import serve
 from tests.stage import ROOT
+from tests.stage import STEPS
 from tests.stage import Stage
+from tests.stage import load_step
 from tests.test_docs_commands import COMMAND
 from tests.test_docs_commands import FENCE
 
 RECIPES = ROOT / "docs" / "recipes"
+STEP = STEPS["06"]
 JUNK = shutil.ignore_patterns("instance", "__pycache__", ".env")
 
 
@@ -104,3 +112,58 @@ def test_a_question_on_the_page_is_answered_on_the_page(service, model):
         screen.context.clear_cookies()
         screen.find("#ask button").click()
         screen.tab.wait_for_function("answer.textContent.includes('too old')")
+
+
+# Settings
+
+
+def settings_of(page):
+    """Return the settings that a page tells you to write into .env."""
+    text = (RECIPES / page).read_text("utf-8")
+    [block] = re.findall(r'^```ini title=".env"\n(.*?)^```$', text, re.M | re.S)
+    return dotenv_values(stream=StringIO(block))
+
+
+@pytest.fixture
+def start(monkeypatch):
+    """Return a function that starts the last step in production with settings."""
+    for name in dotenv_values(STEP / ".env.example"):
+        monkeypatch.delenv(name, raising=False)
+
+    def start(settings):
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        return load_step(STEP).create_app({"SQLALCHEMY_DATABASE_URI": "sqlite://"})
+
+    return start
+
+
+def test_through_a_tunnel_the_site_has_the_name_of_the_tunnel_alone(start):
+    settings = settings_of("show-it-to-your-phone.md")
+    keys = {name: SETTINGS[name] for name in ("SECRET_KEY", "TOTP_KEYS")}
+    client = start(settings | keys).test_client()
+    name = settings["BASE_URL"].removeprefix("https://")
+    headers = {"X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": "https"}
+    with client:
+        page = client.get("/login", headers=headers | {"Host": name})
+
+        assert page.status_code == 200
+        assert page.headers["Set-Cookie"].startswith("__Host-session=")
+        assert request.remote_addr == "192.0.2.1"
+    assert client.get("/login", headers={"Host": "127.0.0.1:5000"}).status_code == 400
+
+
+def test_the_settings_of_a_mail_provider_are_understood(start):
+    settings = settings_of("send-mail.md")
+    mail = start(SETTINGS | settings | {"MAIL_PASSWORD": "a-key"}).extensions["mail"]
+
+    assert (mail.server, mail.port) == ("smtp.sendgrid.net", 587)
+    assert (mail.use_tls, mail.username, mail.password) == (True, "apikey", "a-key")
+
+
+def test_the_containers_are_told_all_that_the_app_asks_for(start):
+    compose = yaml.safe_load((STEP / "compose.yaml").read_text("utf-8"))
+    keys = {name: SETTINGS[name] for name in ("SECRET_KEY", "TOTP_KEYS")}
+
+    for name in ("migrate", "web", "worker"):
+        assert start(keys | compose["services"][name]["environment"])
