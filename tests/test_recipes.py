@@ -1,6 +1,7 @@
 """The recipes: what a page tells you to copy and to set does what the page says."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -32,6 +33,11 @@ from tests.test_docs_commands import FENCE
 RECIPES = ROOT / "docs" / "recipes"
 STEP = STEPS["06"]
 JUNK = shutil.ignore_patterns("instance", "__pycache__", ".env")
+GIT = os.environ | {
+    f"GIT_{who}_{what}": "kim@example.org"
+    for who in ("AUTHOR", "COMMITTER")
+    for what in ("NAME", "EMAIL")
+}
 
 
 def commands_of(page):
@@ -41,22 +47,27 @@ def commands_of(page):
     return [command for code in blocks for command, _ in COMMAND.findall(code)]
 
 
+def type_in(root, commands):
+    """Type commands into a terminal; return the folder that they lead to."""
+    if not shutil.which("git"):
+        missing("git")
+    for command in commands:
+        if command.startswith("cd "):
+            root = root / command.removeprefix("cd ")
+        else:
+            subprocess.run(["sh", "-c", command], cwd=root, env=GIT, check=True)
+    return root
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
     """Return the folder of a service that was made as the page says."""
     root = tmp_path_factory.mktemp("recipe") / "two-steps-in"
     for path in ("steps/06-deploy", "docs/recipes/ai-service"):
         shutil.copytree(ROOT / path, root / path, ignore=JUNK)
-    if not shutil.which("git"):
-        missing("git")
     *commands, last = commands_of("your-own-service.md")
     assert last == "python -m pytest tests"
-    for command in commands:
-        if command.startswith("cd "):
-            root = root / command.removeprefix("cd ")
-        else:
-            subprocess.run(["sh", "-c", command], cwd=root, check=True)
-    return root
+    return type_in(root, commands)
 
 
 def test_a_service_of_your_own_keeps_its_promises(service):
@@ -167,3 +178,34 @@ def test_the_containers_are_told_all_that_the_app_asks_for(start):
 
     for name in ("migrate", "web", "worker"):
         assert start(keys | compose["services"][name]["environment"])
+
+
+def test_the_page_about_deployment_names_what_is_shipped():
+    text = (RECIPES / "deploy.md").read_text("utf-8")
+    commands = commands_of("deploy.md")
+    copied = [c for c in commands if c.startswith(("cp door-web", "cp error"))]
+    files = [name for c in copied for name in c.split()[1:-1]]
+
+    assert sorted([*files, "nginx.conf"]) == sorted(
+        path.name for path in (STEP / "deploy").iterdir()
+    )
+    for name in ("compose.yaml", "render.yaml", "Procfile", "Dockerfile"):
+        assert name in text
+        assert (STEP / name).is_file()
+    told = re.findall(r"(\w+)=", " ".join(c for c in commands if "config:set" in c))
+    assert {*SETTINGS} <= {*told, "DATABASE_URL"}
+
+
+def test_a_repository_of_your_own_holds_the_app_and_no_secret(tmp_path):
+    shutil.copytree(STEP, tmp_path / "here/steps/06-deploy", ignore=JUNK)
+    (tmp_path / "here/steps/06-deploy/.env").write_text("SECRET_KEY=a-secret")
+    commands = commands_of("deploy.md")
+    until = next(n for n, c in enumerate(commands) if c.startswith("git commit"))
+    root = type_in(tmp_path / "here", commands[: until + 1])
+    listed = ["git", "ls-files"]
+    files = subprocess.run(listed, cwd=root, capture_output=True, text=True).stdout
+
+    assert {"Dockerfile", ".dockerignore", ".env.example", "Procfile"} <= {
+        *files.splitlines()
+    }
+    assert ".env" not in files.splitlines()
