@@ -6,6 +6,9 @@
     ::: gaps 02                                    the attacks that still work
     ::: attacks                                    what holds against which attack
     ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
+    ::: file recipes/ai-service/changes.diff       a file of docs, as it is
+    ::: settings 06                                what the app is told from outside
+    ::: links                                      all pages elsewhere that ours link to
 
 A `code` or `diff` without symbols shows the file. What stands indented below it is the
 explanation, in Markdown. Below a `diff`, a line `@ login code` begins the explanation
@@ -17,6 +20,7 @@ MkDocs and Zensical both run this: it is no plugin of either.
 """
 
 import html
+import importlib.util
 import re
 from functools import cache
 from pathlib import Path
@@ -37,6 +41,8 @@ DIRECTIVE = re.compile(r"( *)::: *(\w+) *(.*)")
 TERM = re.compile(r"^(\w.*)\n:   (.+)$", re.MULTILINE)
 WORD = re.compile(r"(?<!\S)/.+/(?!\S)|\S+")
 LANGUAGES = {"py": "python", "html": "html+jinja", "js": "js", "css": "css"}
+LANGUAGES |= {"diff": "diff"}
+LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
 TAGS = {"+": "ins", "-": "del", " ": "span"}
 GAP = '<span class="gap">&hellip;\n</span>'
 
@@ -318,6 +324,63 @@ def show_diagram(block, is_last):
     yield (f'<figure class="diagram">{path.read_text("utf-8")}</figure>',)
 
 
+def show_file(block, is_last):
+    """Show a file of the docs, which a reader copies."""
+    path = ASSETS.parent / block.words[0]
+    if not path.is_file():
+        raise changes.UnknownError(f"there is no {path}")
+    lines = path.read_text("utf-8").splitlines()
+    rows = [f"<span>{line}\n</span>" for line in painted(path.name, tuple(lines))]
+    yield (head(path.name, [], tutorial.count(len(lines), "line")),)
+    yield from block.body
+    yield (f"{listing(rows, f'Code of {path.name}')}</section>",)
+
+
+def show_settings(block, is_last):
+    """List what a step is told from outside, as the step itself understands it."""
+    config = load(changes.folder(block.words[0]) / "app" / "config.py")
+    nothing = config.from_environment({}) | {"DEBUG": False}
+    needed = {name for name, _ in config.problems(nothing)}
+    yield from ("| variable | what it is | default |", "|---|---|---|")
+    for setting in config.SETTINGS:
+        default = f"`{setting.default}`" if setting.default else ""
+        if setting.name in needed:  # a default is then for development alone
+            default = f"**needed** ({default})" if default else "**needed**"
+        yield f"| `{setting.name}` | {setting.meaning} | {default} |"
+
+
+def load(path):
+    """Return a module of a step that imports none of its neighbours."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def show_links(block, is_last):
+    """List the links to other sites, each with the pages that have it."""
+    found = {}
+    for label, text in sorted(labelled_pages()):
+        for address in LINK.findall(text):
+            found.setdefault(address, {})[label] = None
+    yield from ("| address | where we link to it |", "|---|---|")
+    for address, labels in sorted(found.items()):
+        shown = address.partition("//")[2]
+        yield f"| [{shown}]({address}) | {', '.join(labels)} |"
+
+
+def labelled_pages():
+    """Return the text of each page, and of each README, with a name for it."""
+    docs = ASSETS.parent
+    for path in docs.rglob("*.md"):
+        text = path.read_text("utf-8")
+        title = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
+        yield f"[{title}]({path.relative_to(docs).as_posix()})", text
+    for path in (*tutorial.ROOT.glob("*.md"), *tutorial.ROOT.glob("steps/*/*.md")):
+        name = path.relative_to(tutorial.ROOT).as_posix()
+        yield f"`{name}`", path.read_text("utf-8")
+
+
 DIRECTIVES = {
     "code": (show_code, 2),
     "diff": (show_diff, 2),
@@ -325,6 +388,9 @@ DIRECTIVES = {
     "gaps": (show_gaps, 1),
     "attacks": (show_attacks, 0),
     "diagram": (show_diagram, 1),
+    "file": (show_file, 1),
+    "settings": (show_settings, 1),
+    "links": (show_links, 0),
 }
 
 
