@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import own_app
 from tests.marks import value
+from tests.report import explain
 from tests.stage import STEPS
 
 pytest_plugins = ["tests.built_site"]
@@ -28,6 +30,18 @@ def pytest_addoption(parser):
     group.addoption(
         "--url",
         help="check a server that is running, in any language",
+    )
+    group.addoption(
+        "--map",
+        metavar="FILE",
+        type=Path,
+        help="with --app or --url: the paths and field names of your app, as TOML",
+    )
+    group.addoption(
+        "--mailbox",
+        metavar="FILE",
+        type=Path,
+        help="with --url: the file into which your server prints its mails",
     )
     group.addoption(
         "--red",
@@ -70,6 +84,9 @@ def pytest_configure(config):
         config.args[:] = others or [str(ROOT / "tests")]
     config.stash[NUMBERS] = sorted(set(numbers)) or list(STEPS)
     config.stash[NAMES] = names
+    if config.getoption("--app") or config.getoption("--url"):
+        [number] = config.stash[NUMBERS]
+        own_app.prepare(config, number, is_whole=not (names or others))
 
 
 def read_arguments(config):
@@ -117,10 +134,10 @@ def check_options(config, numbers):
         config.option.app = config.invocation_params.dir / app
     if app and not config.option.app.is_dir():
         raise pytest.UsageError(f"--app: there is no directory {app}")
+    if not (app or url) and (config.option.map or config.option.mailbox):
+        raise pytest.UsageError("--map and --mailbox need --app or --url")
     if url and not url.startswith(("http://", "https://")):
         raise pytest.UsageError(f"--url: {url} does not begin with http://")
-    if url:
-        config.option.reportchars += "s"  # what was not run is listed
 
 
 def pytest_generate_tests(metafunc):
@@ -166,6 +183,8 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--url"):
         kept.sort(key=lambda item: bool(item.get_closest_marker("last")))
         leave_out_throttling(kept)
+    if own_app.PROGRESS in config.stash:
+        config.stash[own_app.PROGRESS].expect(kept)
     items[:] = kept
 
 
@@ -184,7 +203,7 @@ def is_asked_for(config, item):
     if is_measured != config.getoption("--alone"):
         return False
     is_own = config.getoption("--app") or config.getoption("--url")
-    if is_own and item.get_closest_marker("ours"):
+    if is_own and any(map(item.get_closest_marker, ("ours", "gap"))):
         return False
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     number = parameters.get("step")
@@ -208,22 +227,9 @@ def are_slow_left_out(config):
 def pytest_runtest_makereport(item, call):
     report = yield
     if report.failed and "step" in getattr(item, "fixturenames", ()):
-        report.sections.insert(0, ("What this step asks for", explain(item)))
+        text = explain(item, call.excinfo and call.excinfo.value)
+        report.sections.insert(0, ("What this step asks for", text))
     return report
-
-
-def explain(item):
-    """Say in words what a test asks for, and where to read about it."""
-    number = item.callspec.params["step"]
-    folder = STEPS[number].name
-    lines = [item.originalname.removeprefix("test_").replace("_", " ").capitalize()]
-    lines.append(f"Read: steps/{folder}/README.md")
-    before = STEPS.get(f"{int(number) - 1:02}")
-    if before:
-        lines.append(
-            f"See the change: git diff --no-index steps/{before.name} steps/{folder}"
-        )
-    return "\n".join(lines)
 
 
 def pytest_report_header(config):

@@ -8,6 +8,7 @@ from qrcode import QRCode
 
 from tests.clock import MovableClock
 from tests.clock import RealClock
+from tests.mailbox import Mailbox
 from tests.stage import STEPS
 from tests.stage import RemoteStage
 from tests.stage import RunningSite
@@ -36,10 +37,12 @@ def closed_databases():
 def step(request):
     """Return the stage that the test runs against: the number is its parameter."""
     own, url = (request.config.getoption(option) for option in ("--app", "--url"))
-    if url:
-        return RemoteStage(request.param)
     folder = own.resolve() if own else STEPS[request.param]
-    return Stage(request.param, folder, own=bool(own))
+    stage = Stage(request.param, folder, own=bool(own))
+    if url:
+        stage = RemoteStage(request.param)
+    stage.names = request.config.getoption("--map") or stage.names
+    return stage
 
 
 @pytest.fixture
@@ -55,8 +58,10 @@ def clock(request):
 @pytest.fixture
 def site(request, step, clock):
     """Return the running app, with nothing in its memory."""
-    url = request.config.getoption("--url")
-    return RunningSite(step, url, clock) if url else step.start(clock)
+    url, file = (request.config.getoption(o) for o in ("--url", "--mailbox"))
+    if not url:
+        return step.start(clock)
+    return RunningSite(step, url, clock, Mailbox(file) if file else None)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from werkzeug.security import generate_password_hash
 from tests.browser import InProcessBrowser
 from tests.browser import NetworkBrowser
 from tests.mailbox import read_mails
+from tests.names import Names
 from tests.phone import Phone
 from tests.phone import scan
 from tests.visitor import NotOfferedError
@@ -197,6 +198,8 @@ class Account:
 class Stage:
     """One step, ours or the reader's, that can be started as often as a test likes."""
 
+    names = Names()
+
     def __init__(self, number, folder, own=False):
         self.number = number
         self.folder = folder
@@ -216,6 +219,8 @@ class Stage:
 
 class RemoteStage:
     """A step whose server somebody else started: it cannot be started again."""
+
+    names = Names()
 
     def __init__(self, number):
         self.number = number
@@ -256,7 +261,8 @@ class Site:
 
     def visitor(self, network="127.0.0.1"):
         """Return a visitor with a new browser."""
-        return Visitor(InProcessBrowser(self.app, network), self)
+        browser = InProcessBrowser(self.app, network)
+        return Visitor(browser, self, self.stage.names)
 
     def mails(self):
         """Send the mails that wait, and return them."""
@@ -281,7 +287,7 @@ class Site:
     def newcomer(self):
         """Return a user's account before there is a second factor."""
         if self.stage.number < FIRST_WITH_DATABASE:
-            return Account("admin", "password")
+            return first_user(self.stage)
         return register(self.visitor())
 
     def account(self):
@@ -294,18 +300,22 @@ class RunningSite:
 
     _account = None
 
-    def __init__(self, stage, url, clock):
+    def __init__(self, stage, url, clock, mailbox=None):
         self.stage = stage
         self.url = url
         self.clock = clock
+        self.mailbox = mailbox
 
     def visitor(self, network=None):
         """Return a visitor with a new browser."""
-        return Visitor(NetworkBrowser(self.url, network), self)
+        browser = NetworkBrowser(self.url, network)
+        return Visitor(browser, self, self.stage.names)
 
     def mails(self):
-        """Refuse: we do not see the mails of this server."""
-        pytest.skip("not run with --url: the test reads a mail")
+        """Return the new mails, if there is a file into which the server prints."""
+        if self.mailbox is None:
+            pytest.skip("not run with --url: the test reads a mail (--mailbox=FILE)")
+        return self.mailbox.new_mails()
 
     def another_worker(self, **config):
         """Refuse: we cannot start this server."""
@@ -329,7 +339,7 @@ class RunningSite:
             pytest.skip("not run with --url: the test needs a user without a phone")
         if self.stage.number >= FIRST_WITH_DATABASE:
             return register(self.visitor())
-        return Account("admin", "password")
+        return first_user(self.stage)
 
     def account(self):
         """Return the account; where guesses were made, a complete login ends them."""
@@ -341,10 +351,16 @@ class RunningSite:
         return RunningSite._account
 
     def _first_account(self):
-        account = Account("admin", "password")
+        account = first_user(self.stage)
         if self.stage.number >= FIRST_WITH_DATABASE:
             account = register(self.visitor())
         return equip(self, account)
+
+
+def first_user(stage):
+    """Return the account of the one user whom an app has before anybody registers."""
+    user = stage.names.user
+    return Account(user.get("username", "admin"), user.get("password", "password"))
 
 
 GOOD_PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
@@ -381,7 +397,8 @@ def prove_address(visitor):
 def equip(site, account):
     """Give an account the phone that the step asks for."""
     if site.stage.number == "02":
-        account.phone = Phone(DEMO_SECRET, site.clock)
+        secret = site.stage.names.user.get("secret", DEMO_SECRET)
+        account.phone = Phone(secret, site.clock)
     if site.stage.number >= "03":
         enrol(site.visitor(), account, site.clock)
     return account
