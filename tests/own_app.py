@@ -5,6 +5,7 @@ Each problem is a pytest.UsageError, whose text says what to do.
 
 import inspect
 import os
+import time
 import traceback
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.names import read_names
 from tests.report import Progress
 from tests.report import ReadableJUnit
 from tests.stage import CONFIG
+from tests.stage import FIRST_NAMES
 from tests.stage import FIRST_WITH_DATABASE
 from tests.stage import SCRATCH
 from tests.stage import load_own_app
@@ -31,6 +33,8 @@ def prepare(config, number, is_whole):
     option = config.option
     if option.app:
         check(option.app.resolve(), number)
+    if option.url:  # in a server that runs on, the names of the last run are taken
+        FIRST_NAMES.append(f"kim{int(time.time())}-")
     read_map(config)
     find_mailbox(config)
     config.addinivalue_line("filterwarnings", "default")  # of an app that is not ours

@@ -56,6 +56,7 @@ SCRATCH = tempfile.TemporaryDirectory(
 FIRST_WITH_DATABASE = "04"
 FIRST_WITH_MAIL = "05"
 FIRST_IN_PRODUCTION = "06"
+FIRST_NAMES = ["kim"]
 LOADED = {}
 STARTED = []
 
@@ -366,9 +367,14 @@ def first_user(stage):
 GOOD_PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
 
 
+def new_name():
+    """Return a user name that nobody has."""
+    return f"{FIRST_NAMES[-1]}{next(_numbers)}"
+
+
 def fill_in_registration(visitor, **values):
     """Register with these values, and good ones for the rest; return the page."""
-    name = f"kim{next(_numbers)}"
+    name = new_name()
     password = values.get("password", GOOD_PASSWORD)
     usual = {"username": name, "email": f"{name}@example.org"}
     usual |= {"password": password, "confirm": password}
@@ -377,7 +383,7 @@ def fill_in_registration(visitor, **values):
 
 def register(visitor, **values):
     """Register somebody new; return the account, which has no phone yet."""
-    name = f"kim{next(_numbers)}"
+    name = new_name()
     account = Account(values.get("username", name), GOOD_PASSWORD)
     account.password = values.get("password", GOOD_PASSWORD)
     page = fill_in_registration(visitor, **{"username": account.username} | values)
