@@ -49,8 +49,8 @@ class Mailbox:
         printed = self.file.read_text("utf-8", errors="replace")
         return printed.replace("\r\n", "\n")
 
-    def new_mails(self):
-        """Wait for the mails that were sent since the last time, and return them."""
+    def new_text(self):
+        """Wait for mails, and return all that was printed since the last time."""
         printed, until = "", time.monotonic() + PATIENCE
         while time.monotonic() < until:
             time.sleep(PAUSE)
@@ -58,4 +58,4 @@ class Mailbox:
             if printed == before and read_mails(printed):
                 break
         self.seen += len(printed)
-        return read_mails(printed)
+        return printed

@@ -212,7 +212,7 @@ class Progress:
 
 
 def by_chapter(item):
-    """Sort tests in the order in which a reader comes to them: headings have numbers."""
+    """Sort tests in the order of the chapters, whose headings have numbers."""
     return since(item), heading(item)
 
 
