@@ -7,6 +7,7 @@ import inspect
 import os
 import time
 import traceback
+import warnings
 from pathlib import Path
 
 import pytest
@@ -23,25 +24,30 @@ from tests.stage import load_own_app
 from tests.stage import make_app
 
 READ = "Read docs/your-own-app.md."
-
-
 PROGRESS = pytest.StashKey[Progress]()
 
 
 def prepare(config, number, is_whole):
     """Start the app once, read the files that options name, and note how far it is."""
     option = config.option
-    if option.app:
-        check(option.app.resolve(), number)
-    if option.url:  # in a server that runs on, the names of the last run are taken
-        FIRST_NAMES.append(f"kim{int(time.time())}-")
-    read_map(config)
-    find_mailbox(config)
     config.addinivalue_line("filterwarnings", "default")  # of an app that is not ours
     if option.tbstyle == "auto":
         option.tbstyle = "short"
-    if option.red:
-        return
+    if option.url:  # in a server that runs on, the names of the last run are taken
+        FIRST_NAMES.append(f"kim{int(time.time())}-")
+    else:
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            check(option.app.resolve(), number)
+    read_map(config)
+    find_mailbox(config)
+    if not option.red:
+        follow(config, number, is_whole)
+
+
+def follow(config, number, is_whole):
+    """Have somebody note what comes of each test."""
+    option = config.option
     progress = config.stash[PROGRESS] = Progress(is_whole)
     config.pluginmanager.register(progress)
     if option.xmlpath:
@@ -52,13 +58,13 @@ def prepare(config, number, is_whole):
 
 def read_map(config):
     """Read the names that an app of its own kind has, or say why that fails."""
-    file = config.option.map
+    if not config.option.map:
+        return
     try:
-        config.option.map = (
-            read_names(config.invocation_params.dir / file) if file else None
-        )
+        names = read_names(config.invocation_params.dir / config.option.map)
     except (OSError, ValueError) as error:
         raise pytest.UsageError(f"--map: {error}") from None
+    config.option.map = names
 
 
 def find_mailbox(config):
