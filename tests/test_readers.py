@@ -362,6 +362,20 @@ def test_a_map_that_cannot_be_understood_says_why(tmp_path, text, words):
         read_names(file)
 
 
+def test_the_map_that_the_page_shows_is_one(tmp_path):
+    page = (ROOT / "docs" / "your-own-app.md").read_text("utf-8")
+    [text] = re.findall(r"^```toml\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "map.toml"
+    file.write_text(text, "utf-8")
+
+    shown = read_names(file)
+
+    assert shown.out("/login", {"data": {"code": "1"}})[0] == "/signin"
+    assert shown.out("/enrol", {"data": {"code": "1"}})[1]["data"] == {
+        "first_code": "1"
+    }
+
+
 def test_the_map_knows_each_path_and_field_of_the_contract():
     text = (ROOT / "docs" / "contract.md").read_text("utf-8")
     rows = re.findall(r"^\| 0\d \| `(/\S*)` \| [A-Z ]+ \|(.*)\|$", text, re.MULTILINE)
