@@ -69,6 +69,7 @@ def pytest_configure(config):
         "gap: the attack works, and a later step closes it",
         "never_red(reason): why the test passes on the step before as well",
         "throttling: uses up guesses; not run against a running server",
+        "held_mail: a mail has to wait; not run against a running server",
         "last: throttling, but run against a running server, after all others",
         "alone: measures time, so that nothing else may run",
         "browser: drives a real browser",
@@ -182,19 +183,24 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left_out)
     if config.getoption("--url"):
         kept.sort(key=lambda item: bool(item.get_closest_marker("last")))
-        leave_out_throttling(kept)
+        leave_out(kept)
     if own_app.PROGRESS in config.stash:
         config.stash[own_app.PROGRESS].expect(kept)
     items[:] = kept
 
 
-def leave_out_throttling(items):
-    """Skip what would lock the account of a running server for the tests after it."""
-    reason = "not run with --url: it locks the account for a quarter of an hour"
+def leave_out(items):
+    """Skip what would not work, or lock the account, on a running server."""
+    reasons = {
+        "throttling": "it locks the account for a quarter of an hour",
+        "held_mail": "a mail has to wait until the test sends it",
+    }
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        if "throttling" in marks and "last" not in marks:
-            item.add_marker(pytest.mark.skip(reason=reason))
+        for name in sorted(reasons.keys() & marks):
+            if "last" not in marks:
+                reason = f"not run with --url: {reasons[name]}"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def is_asked_for(config, item):

@@ -61,7 +61,8 @@ def site(request, step, clock):
     url, file = (request.config.getoption(o) for o in ("--url", "--mailbox"))
     if not url:
         return step.start(clock)
-    return RunningSite(step, url, clock, Mailbox(file) if file else None)
+    may_lock = request.node.get_closest_marker("throttling") is not None
+    return RunningSite(step, url, clock, Mailbox(file) if file else None, may_lock)
 
 
 @pytest.fixture
