@@ -61,7 +61,7 @@ def site(request, step, clock):
     url, file = (request.config.getoption(o) for o in ("--url", "--mailbox"))
     if not url:
         return step.start(clock)
-    may_lock = request.node.get_closest_marker("throttling") is not None
+    may_lock = request.node.get_closest_marker("last") is not None
     return RunningSite(step, url, clock, Mailbox(file) if file else None, may_lock)
 
 

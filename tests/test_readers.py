@@ -219,33 +219,34 @@ def test_an_app_that_fails_at_the_start_shows_its_own_lines_and_none_of_ours(
     assert text.count('File "') == 2
 
 
-def test_each_step_so_far_has_a_line_and_what_was_not_run_is_not_passed(request):
-    parts = {"own": True, "path": ROOT / "tests" / "test_next.py", "config": None}
-
-    def item(number, name):
-        mark = SimpleNamespace(args=[number])
-        return SimpleNamespace(
-            **parts,
-            originalname=name,
-            nodeid=f"{name}[{number}]",
-            get_closest_marker=lambda name: mark,
-        )
-
-    def report(item, outcome):
-        skip = ("file.py", 1, "Skipped: no clock") if outcome == "skipped" else None
-        fields = dict.fromkeys(("failed", "skipped", "passed"), False)
-        return SimpleNamespace(
-            nodeid=item.nodeid, longrepr=skip, when="call", **fields | {outcome: True}
-        )
-
-    items = [item("01", "test_a"), item("02", "test_b"), item("02", "test_c")]
-    items += [item("02", "test_d"), item("03", "test_e")]
+def progress_after(**outcomes):
+    """Return the progress of an app: what came of each test, named after its step."""
     progress = Progress(is_whole=True)
-    progress.expect(items)
-    for one, outcome in zip(
-        items, ["passed", "passed", "failed", "skipped"], strict=False
-    ):
-        progress.pytest_runtest_logreport(report(one, outcome))
+    progress.expect([promised(name) for name in outcomes])
+    for name, outcome in outcomes.items():
+        report = SimpleNamespace(nodeid=name, when="call", failed=False, skipped=False)
+        report.longrepr = ("test_next.py", 1, "Skipped: no clock")
+        if outcome:
+            setattr(report, outcome, True)
+            progress.pytest_runtest_logreport(report)
+    return progress
+
+
+def promised(name):
+    """Return what stands for a test, such as a_02, which holds since step 02."""
+    mark = SimpleNamespace(args=[name[-2:]])
+    return SimpleNamespace(
+        originalname=f"test_{name[:-3]}",
+        nodeid=name,
+        path=ROOT / "tests" / "test_next.py",
+        get_closest_marker=lambda kind: mark,
+    )
+
+
+def test_each_step_so_far_has_a_line_and_what_was_not_run_is_not_passed():
+    progress = progress_after(
+        a_01="passed", b_02="passed", c_02="failed", d_02="skipped", e_03=None
+    )
 
     assert list(progress.step_lines()) == [
         "step 01 complete",
@@ -254,6 +255,14 @@ def test_each_step_so_far_has_a_line_and_what_was_not_run_is_not_passed(request)
     ]
     assert list(progress.not_run_lines()) == ["no clock", "    D"]
     assert progress.next_lines()[0] == "Next: C"
+
+
+def test_when_a_step_is_complete_the_next_one_is_named():
+    progress = progress_after(a_01="passed", b_02="passed")
+
+    assert list(progress.step_lines()) == ["step 01 complete", "step 02 complete"]
+    assert progress.next_lines()[0] == "Next: step 03"
+    assert progress_after(a_01="passed", b_02="skipped").next_lines() == []
 
 
 def test_every_heading_to_which_a_failure_leads_exists():
