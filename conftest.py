@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import own_app
 from tests.marks import value
+from tests.report import explain
 from tests.stage import STEPS
 
 pytest_plugins = ["tests.built_site"]
@@ -29,6 +31,18 @@ def pytest_addoption(parser):
     group.addoption(
         "--url",
         help="check a server that is running, in any language",
+    )
+    group.addoption(
+        "--map",
+        metavar="FILE",
+        type=Path,
+        help="with --app or --url: the paths and field names of your app, as TOML",
+    )
+    group.addoption(
+        "--mailbox",
+        metavar="FILE",
+        type=Path,
+        help="with --url: the file into which your server prints its mails",
     )
     group.addoption(
         "--red",
@@ -56,6 +70,7 @@ def pytest_configure(config):
         "gap: the attack works, and a later step closes it",
         "never_red(reason): why the test passes on the step before as well",
         "throttling: uses up guesses; not run against a running server",
+        "held_mail: a mail has to wait; not run against a running server",
         "last: throttling, but run against a running server, after all others",
         "alone: measures time, so that nothing else may run",
         "browser: drives a real browser",
@@ -74,6 +89,9 @@ def pytest_configure(config):
     config.stash[NUMBERS] = sorted(set(numbers)) or list(STEPS)
     config.stash[NAMES] = names
     config.stash[NAMED] = bool(names) or any(".py" in path for path in others)
+    if config.getoption("--app") or config.getoption("--url"):
+        [number] = config.stash[NUMBERS]
+        own_app.prepare(config, number, is_whole=not (names or others))
 
 
 def read_arguments(config):
@@ -121,10 +139,10 @@ def check_options(config, numbers):
         config.option.app = config.invocation_params.dir / app
     if app and not config.option.app.is_dir():
         raise pytest.UsageError(f"--app: there is no directory {app}")
+    if not (app or url) and (config.option.map or config.option.mailbox):
+        raise pytest.UsageError("--map and --mailbox need --app or --url")
     if url and not url.startswith(("http://", "https://")):
         raise pytest.UsageError(f"--url: {url} does not begin with http://")
-    if url:
-        config.option.reportchars += "s"  # what was not run is listed
 
 
 def pytest_generate_tests(metafunc):
@@ -171,17 +189,24 @@ def pytest_collection_modifyitems(config, items):
     config.hook.pytest_deselected(items=left_out)
     if config.getoption("--url"):
         kept.sort(key=lambda item: bool(item.get_closest_marker("last")))
-        leave_out_throttling(kept)
+        leave_out(kept)
+    if own_app.PROGRESS in config.stash:
+        config.stash[own_app.PROGRESS].expect(kept)
     items[:] = kept
 
 
-def leave_out_throttling(items):
-    """Skip what would lock the account of a running server for the tests after it."""
-    reason = "not run with --url: it locks the account for a quarter of an hour"
+def leave_out(items):
+    """Skip what would not work, or lock the account, on a running server."""
+    reasons = {
+        "throttling": "it locks the account for a quarter of an hour",
+        "held_mail": "a mail has to wait until the test sends it",
+    }
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}
-        if "throttling" in marks and "last" not in marks:
-            item.add_marker(pytest.mark.skip(reason=reason))
+        for name in sorted(reasons.keys() & marks):
+            if "last" not in marks:
+                reason = f"not run with --url: {reasons[name]}"
+                item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def is_asked_for(config, item):
@@ -190,7 +215,7 @@ def is_asked_for(config, item):
     if is_measured != config.getoption("--alone"):
         return False
     is_own = config.getoption("--app") or config.getoption("--url")
-    if is_own and item.get_closest_marker("ours"):
+    if is_own and any(map(item.get_closest_marker, ("ours", "gap"))):
         return False
     if are_slow_left_out(config) and any(map(item.get_closest_marker, SLOW)):
         return False
@@ -213,22 +238,9 @@ def are_slow_left_out(config):
 def pytest_runtest_makereport(item, call):
     report = yield
     if report.failed and "step" in getattr(item, "fixturenames", ()):
-        report.sections.insert(0, ("What this step asks for", explain(item)))
+        text = explain(item, call.excinfo and call.excinfo.value)
+        report.sections.insert(0, ("What this step asks for", text))
     return report
-
-
-def explain(item):
-    """Say in words what a test asks for, and where to read about it."""
-    number = item.callspec.params["step"]
-    folder = STEPS[number].name
-    lines = [item.originalname.removeprefix("test_").replace("_", " ").capitalize()]
-    lines.append(f"Read: steps/{folder}/README.md")
-    before = STEPS.get(f"{int(number) - 1:02}")
-    if before:
-        lines.append(
-            f"See the change: git diff --no-index steps/{before.name} steps/{folder}"
-        )
-    return "\n".join(lines)
 
 
 def pytest_report_header(config):

@@ -8,6 +8,7 @@ from qrcode import QRCode
 
 from tests.clock import MovableClock
 from tests.clock import RealClock
+from tests.mailbox import Mailbox
 from tests.stage import STEPS
 from tests.stage import RemoteStage
 from tests.stage import RunningSite
@@ -38,10 +39,12 @@ def closed_databases():
 def step(request):
     """Return the stage that the test runs against: the number is its parameter."""
     own, url = (request.config.getoption(option) for option in ("--app", "--url"))
-    if url:
-        return RemoteStage(request.param)
     folder = own.resolve() if own else STEPS[request.param]
-    return Stage(request.param, folder, own=bool(own))
+    stage = Stage(request.param, folder, own=bool(own))
+    if url:
+        stage = RemoteStage(request.param)
+    stage.names = request.config.getoption("--map") or stage.names
+    return stage
 
 
 @pytest.fixture
@@ -57,9 +60,10 @@ def clock(request):
 @pytest.fixture
 def site(request, step, clock):
     """Return the running app, with nothing in its memory."""
-    url = request.config.getoption("--url")
+    url, file = (request.config.getoption(o) for o in ("--url", "--mailbox"))
     if url:
-        return RunningSite(step, url, clock)
+        may_lock = request.node.get_closest_marker("last") is not None
+        return RunningSite(step, url, clock, Mailbox(file) if file else None, may_lock)
     site = step.start(clock)
     if READS.intersection(request.fixturenames):
         site.untouched = False

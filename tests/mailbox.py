@@ -1,8 +1,11 @@
 """The mails that an app sends, as somebody reads them: from the terminal."""
 
 import re
+import time
 from typing import NamedTuple
 
+PATIENCE = 3  # seconds in which a server sends what it has to send
+PAUSE = 0.2  # seconds without a new line: the mail is whole
 MAIL = re.compile(r"^To: (.+)\nSubject: (.+)\n\n((?:.+\n|\n(?!To: ))+)", re.MULTILINE)
 
 
@@ -32,3 +35,27 @@ class Mail(NamedTuple):
 def read_mails(printed):
     """Return the mails in what an app printed, oldest first."""
     return [Mail(*map(str.strip, found)) for found in MAIL.findall(printed + "\n")]
+
+
+class Mailbox:
+    """The file into which a running server prints its mails: --mailbox=FILE."""
+
+    def __init__(self, file):
+        self.file = file
+        self.seen = len(self.text())
+
+    def text(self):
+        """Return all that was printed until now."""
+        printed = self.file.read_text("utf-8", errors="replace")
+        return printed.replace("\r\n", "\n")
+
+    def new_text(self):
+        """Wait for mails, and return all that was printed since the last time."""
+        printed, until = "", time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            time.sleep(PAUSE)
+            before, printed = printed, self.text()[self.seen :]
+            if printed == before and read_mails(printed):
+                break
+        self.seen += len(printed)
+        return printed

@@ -8,6 +8,7 @@
 `never_red(...)`  why the test passes on the step before as well
 `ours`          beyond the contract: wording, look and files of our own steps
 `throttling`    uses up the guesses of an account: not run against a running server
+`held_mail`     a mail has to wait until the test sends it: not run against one either
 `last`          but this one is, after all others
 """
 

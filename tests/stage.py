@@ -4,6 +4,8 @@ import importlib
 import importlib.util
 import itertools
 import os
+import re
+import secrets
 import shutil
 import sqlite3
 import sys
@@ -22,6 +24,7 @@ from werkzeug.security import generate_password_hash
 from tests.browser import InProcessBrowser
 from tests.browser import NetworkBrowser
 from tests.mailbox import read_mails
+from tests.names import Names
 from tests.phone import Phone
 from tests.phone import scan
 from tests.visitor import NotOfferedError
@@ -58,6 +61,8 @@ DATABASE = "SQLALCHEMY_DATABASE_URI"
 FIRST_WITH_DATABASE = "04"
 FIRST_WITH_MAIL = "05"
 FIRST_IN_PRODUCTION = "06"
+FIRST_NAMES = ["kim"]
+PLAIN_NAME = re.compile(r"\A(\s*[A-Za-z]{3,20})(?=@|\s*\Z)")
 LOADED = {}
 STARTED = []
 RESTED = defaultdict(list)
@@ -227,6 +232,8 @@ class Account:
 class Stage:
     """One step, ours or the reader's, that can be started as often as a test likes."""
 
+    names = Names()
+
     def __init__(self, number, folder, own=False):
         self.number = number
         self.folder = folder
@@ -263,12 +270,18 @@ class Stage:
 class RemoteStage:
     """A step whose server somebody else started: it cannot be started again."""
 
+    names = Names()
+
     def __init__(self, number):
         self.number = number
 
     def start(self, clock, **config):
         """Refuse: we cannot start this server."""
         pytest.skip("not run with --url: the test starts the app itself")
+
+    def __getattr__(self, name):
+        """Refuse: we do not see the files of this server."""
+        pytest.skip("not run with --url: the test looks into the app itself")
 
 
 class Site:
@@ -305,7 +318,8 @@ class Site:
     def visitor(self, network="127.0.0.1"):
         """Return a visitor with a new browser."""
         self.untouched = False
-        return Visitor(InProcessBrowser(self.app, network), self)
+        browser = InProcessBrowser(self.app, network)
+        return Visitor(browser, self, self.stage.names)
 
     def mails(self):
         """Send the mails that wait, and return them."""
@@ -349,7 +363,7 @@ class Site:
     def newcomer(self):
         """Return a user's account before there is a second factor."""
         if self.stage.number < FIRST_WITH_DATABASE:
-            return Account("admin", "password")
+            return first_user(self.stage)
         return self.prepared(register_somebody)
 
     def account(self):
@@ -357,23 +371,65 @@ class Site:
         return self.prepared(equip_somebody)
 
 
+class Guest(Visitor):
+    """A visitor of a running server, on which earlier tests have left users.
+
+    Where a test says kim, the server reads a name that only this test has: kim-3f81.
+    """
+
+    def ask(self, method, path, **how):
+        """Send one request, unless an earlier test has used up what it needs."""
+        is_registration = method == "POST" and path.partition("?")[0] == "/register"
+        if isinstance(how.get("data"), dict):
+            how = how | {"data": self.site.in_its_words(how["data"], is_registration)}
+        page = super().ask(method, path, **how)
+        if page.status == 429 and not self.site.may_lock:
+            pytest.skip("not run with --url: the server asks us to wait (429)")
+        page.html = page.html.replace(self.site.tag, "")
+        return page
+
+
 class RunningSite:
     """A server that somebody else started; its one user is enrolled once."""
 
     _account = None
+    _taken = {}  # names and addresses, and the site of the test that registered them
 
-    def __init__(self, stage, url, clock):
+    def __init__(self, stage, url, clock, mailbox=None, may_lock=True):
         self.stage = stage
         self.url = url
         self.clock = clock
+        self.mailbox = mailbox
+        self.may_lock = may_lock or stage.number < FIRST_WITH_DATABASE
+        self.tag = f"-{secrets.token_hex(3)}"
 
     def visitor(self, network=None):
         """Return a visitor with a new browser."""
-        return Visitor(NetworkBrowser(self.url, network), self)
+        browser = NetworkBrowser(self.url, network)
+        return Guest(browser, self, self.stage.names)
+
+    def in_its_words(self, data, is_registration):
+        """Return the content of a form with names that only this test has."""
+        if self.stage.number < FIRST_WITH_DATABASE:
+            return data
+        data = dict(data)
+        for field in {"username", "email"} & data.keys():
+            if isinstance(data[field], str):
+                data[field] = PLAIN_NAME.sub(rf"\1{self.tag}", data[field])
+            if is_registration:
+                self.take(data[field])
+        return data
+
+    def take(self, name):
+        """Note that a name is taken now, or refuse: an earlier test has taken it."""
+        if RunningSite._taken.setdefault(str(name), self) is not self:
+            pytest.skip("not run with --url: an earlier test has registered this user")
 
     def mails(self):
-        """Refuse: we do not see the mails of this server."""
-        pytest.skip("not run with --url: the test reads a mail")
+        """Return the new mails, if there is a file into which the server prints."""
+        if self.mailbox is None:
+            pytest.skip("not run with --url: the test reads a mail (--mailbox=FILE)")
+        return read_mails(self.mailbox.new_text().replace(self.tag, ""))
 
     def another_worker(self, **config):
         """Refuse: we cannot start this server."""
@@ -387,6 +443,10 @@ class RunningSite:
         """Refuse: we do not see the database of this server."""
         pytest.skip("not run with --url: the test asks the database")
 
+    def __getattr__(self, name):
+        """Refuse: a test that asks for more looks into the app itself."""
+        pytest.skip("not run with --url: the test looks into the app itself")
+
     def some(self, cases):
         """Return the cases that a test tries: few, as a login takes half a minute."""
         return cases[:5]
@@ -397,7 +457,7 @@ class RunningSite:
             pytest.skip("not run with --url: the test needs a user without a phone")
         if self.stage.number >= FIRST_WITH_DATABASE:
             return register(self.visitor())
-        return Account("admin", "password")
+        return first_user(self.stage)
 
     def account(self):
         """Return the account; where guesses were made, a complete login ends them."""
@@ -409,18 +469,29 @@ class RunningSite:
         return RunningSite._account
 
     def _first_account(self):
-        account = Account("admin", "password")
+        account = first_user(self.stage)
         if self.stage.number >= FIRST_WITH_DATABASE:
             account = register(self.visitor())
         return equip(self, account)
 
 
+def first_user(stage):
+    """Return the account of the one user whom an app has before anybody registers."""
+    user = stage.names.user
+    return Account(user.get("username", "admin"), user.get("password", "password"))
+
+
 GOOD_PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
+
+
+def new_name():
+    """Return a user name that nobody has."""
+    return f"{FIRST_NAMES[-1]}{next(_numbers)}"
 
 
 def fill_in_registration(visitor, **values):
     """Register with these values, and good ones for the rest; return the page."""
-    name = f"kim{next(_numbers)}"
+    name = new_name()
     password = values.get("password", GOOD_PASSWORD)
     usual = {"username": name, "email": f"{name}@example.org"}
     usual |= {"password": password, "confirm": password}
@@ -429,7 +500,7 @@ def fill_in_registration(visitor, **values):
 
 def register(visitor, **values):
     """Register somebody new; return the account, which has no phone yet."""
-    name = f"kim{next(_numbers)}"
+    name = new_name()
     account = Account(values.get("username", name), GOOD_PASSWORD)
     account.password = values.get("password", GOOD_PASSWORD)
     page = fill_in_registration(visitor, **{"username": account.username} | values)
@@ -454,7 +525,8 @@ def prove_address(visitor):
 def equip(site, account):
     """Give an account the phone that the step asks for."""
     if site.stage.number == "02":
-        account.phone = Phone(DEMO_SECRET, site.clock)
+        secret = site.stage.names.user.get("secret", DEMO_SECRET)
+        account.phone = Phone(secret, site.clock)
     if site.stage.number >= "03":
         enrol(site.visitor(), account, site.clock)
     return account

@@ -370,6 +370,7 @@ def test_somebody_with_the_password_may_guess_codes_for_ever(visitor, account, c
 @since("02")
 @attack(74)
 @throttling
+@pytest.mark.ours  # it would ask an app without a pause for ever
 def test_the_odds_in_the_readme_are_those_of_the_limits(step, site, account):
     visitor = site.visitor()
     visitor.give_password(account)

@@ -24,6 +24,7 @@ from tools import changes
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+OF_YOUR_OWN_APP = {"--app", "--url", "--map", "--mailbox", "--junit-xml"}
 IN_A_SENTENCE = re.compile(r"`(python3 tutorial\.py [^`]+)`")
 COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 IN_SHELL = """\
@@ -101,7 +102,7 @@ class Reader:
         """Have the words understood: to run these tests is what the suite does."""
         words = tutorial.for_pytest([number, *options], at_root=True)
         assert words == [f"steps/{STEPS[number].name}", *options]
-        assert set(options) <= {"--app=my-app"}
+        assert {option.partition("=")[0] for option in options} <= OF_YOUR_OWN_APP
 
     def change_folder(self, path):
         """Go into the folder of a step: into a copy of it, which may be written to."""

@@ -149,6 +149,7 @@ def test_no_page_is_kept_in_a_cache(step, visitor, account):
 
 
 @attack(40)
+@pytest.mark.ours
 def test_style_and_icon_may_be_kept_and_carry_no_cookie(visitor):
     page = visitor.open("/login")
     for address in (

@@ -216,6 +216,7 @@ def test_only_the_newest_mailed_code_works(site):
 
 @since("05")
 @attack(48)
+@pytest.mark.held_mail
 def test_a_code_that_is_not_needed_any_more_is_not_sent(site):
     page = begin(site)
     code = mailed_code(site)

@@ -6,9 +6,16 @@ from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
+from tests.names import Names
+
 
 class NotOfferedError(AssertionError):
     """The page does not have what the visitor looks for."""
+
+
+def __tracebackhide__(caught):  # noqa: N807  pytest's name for it
+    """Keep a traceback to the lines of the test, if a page lacks something."""
+    return caught.errisinstance(NotOfferedError)
 
 
 class Page:
@@ -48,7 +55,7 @@ class Page:
         """Return the one element that a CSS selector names."""
         found = self.find_all(selector)
         if not found:
-            raise NotOfferedError(f"{self!r} has nothing that matches {selector!r}")
+            raise self.lacks(f"nothing that matches {selector!r}")
         return found[0]
 
     def form(self, *names):
@@ -56,15 +63,22 @@ class Page:
         for form in self.find_all("form"):
             if all(form.css(f"input[name={name}]") for name in names):
                 return form
-        raise NotOfferedError(f"{self!r} has no form with {', '.join(names)}")
+        raise self.lacks(f"no form with {', '.join(names)}")
+
+    def lacks(self, what):
+        """Return the error that says what is missing, and what there is instead."""
+        if self.status == 404:
+            return NotOfferedError(f"there is no page {self.path.partition('?')[0]}")
+        fields = [field.attributes["name"] for field in self.find_all("form [name]")]
+        return NotOfferedError(
+            f"{self!r} has {what}. Fields of its forms: {', '.join(fields) or 'none'}"
+        )
 
     def filled_in(self, **values):
         """Return where a form goes and what it sends, filled in with these values."""
         form = self.form(*values)
-        inputs = [field.attributes for field in form.css("input[name]")]
-        data = {field["name"]: field.get("value") or "" for field in inputs}
         target = urljoin(self.path, form.attributes.get("action") or "")
-        return target, data | values
+        return target, contents(form) | values
 
     def fill_in(self, **values):
         """Fill in the form that has these fields, and send it."""
@@ -79,18 +93,27 @@ class Page:
         raise NotOfferedError(f"{self!r} has no link {words!r}")
 
 
+def contents(form):
+    """Return what the fields of a form hold, by name."""
+    fields = [field.attributes for field in form.css("input[name]")]
+    return {field["name"]: field.get("value") or "" for field in fields}
+
+
 class Visitor:
     """Somebody with a browser."""
 
-    def __init__(self, browser, site=None):
+    def __init__(self, browser, site=None, names=None):
         self.browser = browser
         self.site = site
+        self.names = names or Names()
         self.page = None
 
     def ask(self, method, path, **how):
         """Send one request and show the answer as it is, redirects included."""
         path = path.partition("#")[0]
-        return Page(self, path, *self.browser.request(method, path, **how))
+        there, how = self.names.out(path, how)
+        answer = self.browser.request(method, there, **how)
+        return Page(self, path, *self.names.come_in(path, *answer))
 
     def open(self, path):
         """Open a page, as a browser does: follow redirects."""
@@ -122,8 +145,7 @@ class Visitor:
         """Press the button of the page that logs out."""
         page = self.open("/")
         form = page.find("form[action$='/logout']")
-        token = form.css_first("[name=csrf_token]").attributes["value"]
-        return self.send(form.attributes["action"], {"csrf_token": token})
+        return self.send(form.attributes["action"], contents(form))
 
     def is_logged_in(self):
         """Tell whether the protected page opens."""

@@ -1,0 +1,165 @@
+"""How an app that exists already names what the contract names: --map=FILE."""
+
+import re
+import tomllib
+from urllib.parse import urljoin
+from urllib.parse import urlsplit
+
+from selectolax.lexbor import LexborHTMLParser
+
+PATHS = {
+    "/",
+    "/login",
+    "/logout",
+    "/login/code",
+    "/enrol",
+    "/login/recovery",
+    "/register",
+    "/register/verify",
+    "/reset",
+    "/reset/<token>",
+    "/reset/new",
+    "/account",
+    "/account/password",
+    "/account/phone",
+    "/account/recovery-codes",
+    "/healthz",
+    "/readyz",
+    "/.well-known/change-password",
+}
+FIELDS = {
+    "username",
+    "password",
+    "code",
+    "recovery_code",
+    "email",
+    "confirm",
+    "email_code",
+    "current_password",
+    "csrf_token",
+    "resend",
+}
+TABLES = {
+    "user": {"username", "password", "secret"},
+    "paths": PATHS,
+    "fields": FIELDS | PATHS,
+    "elements": {"secret", "recovery-code"},
+}
+
+
+def read_names(file):
+    """Return the names in a file, or raise ValueError with what is wrong with it."""
+    tables = tomllib.loads(file.read_text("utf-8"))
+    for table, names in tables.items():
+        if table not in TABLES:
+            raise ValueError(f"there is no table [{table}], but {listed(TABLES)}")
+        for name, value in names.items():
+            if name not in TABLES[table]:
+                known = listed(TABLES[table])
+                raise ValueError(f"[{table}] {name!r}: the left side is one of {known}")
+            check_value(name, value)
+    return Names(**tables)
+
+
+def check_value(name, value):
+    """Refuse a right side that is no text, but for the fields of one page."""
+    values = value.values() if name in PATHS and isinstance(value, dict) else [value]
+    if not all(isinstance(text, str) for text in values):
+        raise ValueError(f"{name!r}: the right side is a text in quotes")
+
+
+def listed(names):
+    """Return names as a list in a sentence."""
+    return ", ".join(sorted(names))
+
+
+class Names:
+    """Paths, fields, elements and the user of an app; without a file, the contract's.
+
+    A request goes out with the names of the app, the answer comes in with ours, so that
+    the tests need not know.
+    """
+
+    def __init__(self, user=(), paths=(), fields=(), elements=()):
+        self.user = dict(user)
+        self.paths = dict(paths)
+        self.elements = dict(elements)
+        self.of_pages = {n: v for n, v in dict(fields).items() if n in PATHS}
+        self.of_all = {n: v for n, v in dict(fields).items() if n not in PATHS}
+
+    def out(self, path, how):
+        """Return path and content of a request, as the app names them."""
+        if not (self.paths or self.of_all or self.of_pages):
+            return path, how
+        where, mark, query = path.partition("?")
+        names = self.fields_of(where)
+        there = swapped(where, self.paths.items()) or where
+        if "data" in how:
+            how = how | {"data": renamed(how["data"], names)}
+        return there + mark + query, how
+
+    def come_in(self, path, status, headers, body):
+        """Return an answer with our names."""
+        there, _ = self.out(path, {})
+        if "Location" in headers:
+            headers = headers.copy()
+            headers["Location"] = self.ours(headers["Location"], there)
+        if any((self.paths, self.of_all, self.of_pages, self.elements)):
+            kind = headers.get("Content-Type", "")
+            body = self.read(body, there) if kind.startswith("text/html") else body
+        return status, headers, body
+
+    def fields_of(self, path):
+        """Return the names of the fields of a page: ours, and for each one theirs."""
+        return self.of_all | self.of_pages.get(path, {})
+
+    def ours(self, address, base):
+        """Return an address with our path; one that we do not know stays as it is."""
+        try:
+            there = urlsplit(urljoin(base, address))
+        except ValueError:  # a test has asked for nonsense
+            return address
+        path = swapped(there.path, [(v, n) for n, v in self.paths.items()])
+        return there._replace(path=path).geturl() if path else address
+
+    def read(self, body, there):
+        """Return a page with our names for links, forms and elements."""
+        page = LexborHTMLParser(body)
+        for link in page.css("a[href]"):
+            link.attrs["href"] = self.ours(link.attributes["href"] or "", there)
+        for form in page.css("form"):
+            action = self.ours(form.attributes.get("action") or there, there)
+            form.attrs["action"] = action
+            names = self.fields_of(urlsplit(action).path)
+            self.rename_fields(form, {v: n for n, v in names.items()})
+        for element in page.css(self.elements.get("secret", "#secret")):
+            element.attrs["id"] = "secret"
+        for element in page.css(self.elements.get("recovery-code", ".recovery-code")):
+            element.attrs["class"] = "recovery-code"
+        return page.html.encode()
+
+    def rename_fields(self, form, names):
+        """Give the fields of a form our names."""
+        for field in form.css("[name]"):
+            name = field.attributes["name"]
+            field.attrs["name"] = names.get(name, name)
+
+
+def swapped(path, pairs):
+    """Return what stands for a path in these pairs, or None; <token> is any word."""
+    for old, new in pairs:
+        found = re.fullmatch(re.escape(old).replace("<token>", "([^/]+)"), path)
+        if found:
+            return new.replace("<token>", found[1]) if found.groups() else new
+    return None
+
+
+def renamed(data, names):
+    """Return the content of a form, be it by name or as bytes, with other names."""
+    if isinstance(data, dict):
+        return {names.get(name, name): value for name, value in data.items()}
+    if not isinstance(data, bytes) or not names:
+        return data
+    ours = "|".join(map(re.escape, names)).encode()
+    field = rb'(^|&|[; ]name=")(%s)(?=["=&]|$)' % ours
+    return re.sub(field, lambda m: m[1] + names[m[2].decode()].encode(), data)

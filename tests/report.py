@@ -1,0 +1,264 @@
+"""What the suite tells a reader: what failed, how far the app is, what comes next."""
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.marks import value
+from tests.stage import STEPS
+from tests.visitor import NotOfferedError
+
+# where a chapter speaks of what the tests of a file ask for, from a step on
+HEADINGS = {
+    "test_password_page": {
+        "01": "docs/01-basic-login.md#3-ask-refuse-let-in",
+        "04": "docs/04c-strangers.md#1-a-password-that-will-do",
+    },
+    "test_session": {
+        "01": "docs/01-basic-login.md#4-in-and-kept-out",
+        "02": "docs/02-totp-verify.md#4-half-logged-in",
+        "03": "docs/03-qr-enrolment.md#3-a-secret-that-waits",
+        "04": "docs/04b-one-statement.md#5-logging-out-everywhere",
+        "05": "docs/05c-account.md#1-is-it-still-you",
+    },
+    "test_next": {
+        "01": "docs/01-basic-login.md#5-where-to-go-next",
+        "03": "docs/03-qr-enrolment.md#4-confirm-then-activate",
+    },
+    "test_every_page": {"01": "docs/01-basic-login.md#7-every-form-every-page"},
+    "test_security": {
+        "01": "docs/01-basic-login.md#7-every-form-every-page",
+        "06": "steps/06-deploy/README.md#read-it",
+    },
+    "test_configuration": {
+        "01": "docs/01-basic-login.md#6-the-key-that-signs",
+        "04": "docs/04c-strangers.md#2-encrypted-and-bound-to-its-owner",
+    },
+    "test_fuzz": {
+        "01": "docs/01-basic-login.md#7-every-form-every-page",
+        "02": "docs/02-totp-verify.md#4-half-logged-in",
+    },
+    "test_code_page": {
+        "02": "docs/02-totp-verify.md#5-a-code-works-once",
+        "03": "docs/03-qr-enrolment.md#1-a-fresh-key",
+    },
+    "test_throttle": {
+        "02": "docs/02-totp-verify.md#3-few-guesses",
+        "04": "docs/04b-one-statement.md#4-whose-guesses",
+        "05": "docs/05c-account.md#5-twenty-wrong-codes",
+    },
+    "test_enrolment": {"03": "docs/03-qr-enrolment.md#4-confirm-then-activate"},
+    "test_recovery": {
+        "03": "docs/03-qr-enrolment.md#5-the-phone-falls-into-the-lake",
+        "05": "docs/05c-account.md#4-other-recovery-codes",
+    },
+    "test_users": {"04": "docs/04a-the-table.md#2-who-the-users-are"},
+    "test_registration": {"04": "docs/04c-strangers.md#4-create-an-account"},
+    "test_database": {
+        "04": "docs/04a-the-table.md#1-one-request-one-transaction",
+        "05": "docs/05b-reset.md#4-both-and-only-once",
+    },
+    "test_sessions_end": {
+        "04": "docs/04b-one-statement.md#5-logging-out-everywhere",
+        "05": "docs/05c-account.md#1-is-it-still-you",
+        "06": "steps/06-deploy/README.md#read-it",
+    },
+    "test_mail": {
+        "05": "docs/05a-mail.md#2-the-sender",
+        "06": "steps/06-deploy/README.md#read-it",
+    },
+    "test_verify": {"05": "docs/05a-mail.md#4-an-address-is-proved"},
+    "test_reset": {"05": "docs/05b-reset.md#the-idea"},
+    "test_account": {"05": "docs/05c-account.md#1-is-it-still-you"},
+}
+# and where for all the rest
+CHAPTERS = {
+    "01": "docs/01-basic-login.md#the-idea",
+    "02": "docs/02-totp-verify.md#the-idea",
+    "03": "docs/03-qr-enrolment.md#the-idea",
+    "04": "docs/04a-the-table.md#the-idea",
+    "05": "docs/05a-mail.md#the-idea",
+    "06": "steps/06-deploy/README.md#read-it",
+}
+MAP_HELP = "Other paths or field names in your app? --map=FILE: docs/your-own-app.md"
+NOT_ASKED = "not asked for in this run"
+
+
+def since(item):
+    """Return the first step that asks for what a test asks for."""
+    return value(item, "since", "01")
+
+
+def sentence(item):
+    """Return what a test asks for, in words."""
+    words = item.originalname.removeprefix("test_").replace("_", " ")
+    return words[0].upper() + words[1:]
+
+
+def heading(item):
+    """Return the heading of the chapter that speaks of what a test asks for."""
+    number = since(item)
+    return HEADINGS.get(item.path.stem, {}).get(number, CHAPTERS[number])
+
+
+def where_to_look(item):
+    """Return the lines that lead from a test to the chapter and to the change."""
+    lines = [f"Read: {heading(item)}"]
+    number = since(item)
+    before = STEPS.get(f"{int(number) - 1:02}")
+    if before:
+        change = f"steps/{before.name} steps/{STEPS[number].name}"
+        lines.append(f"See the change: git diff --no-index {change}")
+    return lines
+
+
+def explain(item, error):
+    """Say in words what a test asks for, and where to read about it."""
+    lines = [sentence(item), *where_to_look(item)]
+    option = item.config.option
+    is_own = option.app or option.url
+    if is_own and not option.map and isinstance(error, NotOfferedError):
+        lines.append(MAP_HELP)
+    return "\n".join(lines)
+
+
+class Promise:
+    """What one test asks for, in all its cases."""
+
+    def __init__(self, item):
+        self.item = item
+        self.cases = {}  # what came of each; a reason if it was not run
+
+    @property
+    def is_broken(self):
+        """Tell whether one of the cases failed."""
+        return "failed" in self.cases.values()
+
+    @property
+    def is_kept(self):
+        """Tell whether all cases were run, and passed."""
+        return set(self.cases.values()) == {"passed"}
+
+    @property
+    def reason(self):
+        """Return why some case was not run."""
+        return next(c for c in self.cases.values() if c not in ("passed", "failed"))
+
+
+class Progress:
+    """How far the reader's own app is: what it keeps, breaks, and was not asked."""
+
+    def __init__(self, is_whole):
+        self.is_whole = is_whole  # or some tests were named, and no step is complete
+        self.promises = {}
+        self.of_case = {}
+
+    def expect(self, items):
+        """Note all that could be asked, before some of it is left out."""
+        for item in sorted(items, key=by_chapter):
+            key = item.path.stem, item.originalname
+            promise = self.promises.setdefault(key, Promise(item))
+            promise.cases[item.nodeid] = NOT_ASKED
+            self.of_case[item.nodeid] = promise
+
+    def pytest_runtest_logreport(self, report):
+        """Note what came of one case."""
+        cases = self.of_case[report.nodeid].cases
+        if report.failed:
+            cases[report.nodeid] = "failed"
+        elif report.skipped:
+            cases[report.nodeid] = report.longrepr[2].removeprefix("Skipped: ")
+        elif report.when == "call":
+            cases[report.nodeid] = "passed"
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter):
+        """Say at the very end how far the app is, and what to do next."""
+        yield
+        terminalreporter.section("your own app")
+        lines = [*self.not_run_lines(), *self.step_lines(), *self.next_lines()]
+        for line in lines:
+            terminalreporter.write_line(line)
+
+    def not_run_lines(self):
+        """Return what was not run, by reason, but for what nobody asked for."""
+        reasons = {}
+        for promise in self.promises.values():
+            if not promise.is_kept and not promise.is_broken:
+                reasons.setdefault(promise.reason, []).append(promise)
+        reasons.pop(NOT_ASKED, None)
+        for reason, promises in reasons.items():
+            yield reason
+            yield from (f"    {sentence(promise.item)}" for promise in promises)
+
+    def step_lines(self):
+        """Return a line for each step: how many of its promises are kept."""
+        numbers = sorted({since(promise.item) for promise in self.promises.values()})
+        for number in numbers:
+            asked = [p for p in self.promises.values() if since(p.item) == number]
+            kept = sum(promise.is_kept for promise in asked)
+            missed = sum(not (p.is_kept or p.is_broken) for p in asked)
+            if self.is_whole and kept == len(asked):
+                yield f"step {number} complete"
+                continue
+            line = f"{kept} of {len(asked)} of step {number}"
+            line += f", {missed} not run" if missed else ""
+            yield line + ("" if self.is_whole else ", in what was named")
+
+    def next_lines(self):
+        """Return what to do next: the first thing that fails, and where to read."""
+        for promise in self.promises.values():
+            if promise.is_broken:
+                return [f"Next: {sentence(promise.item)}", *where_to_look(promise.item)]
+        if not self.is_whole or not all(p.is_kept for p in self.promises.values()):
+            return []
+        done = max(since(promise.item) for promise in self.promises.values())
+        following = f"{int(done) + 1:02}"
+        if following not in CHAPTERS:
+            return []
+        return [f"Next: step {following}", f"Read: {CHAPTERS[following]}"]
+
+
+def by_chapter(item):
+    """Sort tests in the order of the chapters, whose headings have numbers."""
+    return since(item), heading(item)
+
+
+class ReadableJUnit:
+    """Puts sentences and steps in the place of names into the file of --junit-xml."""
+
+    def __init__(self, file, progress, title):
+        self.file = file
+        self.progress = progress
+        self.title = title
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self):
+        """Change the file that pytest has written."""
+        file = Path(self.file).expanduser()  # as pytest does
+        tree = ElementTree.parse(file)
+        for suite in tree.iter("testsuite"):
+            suite.set("name", self.title)
+        items = {key(n): p.item for n, p in self.progress.of_case.items()}
+        for case in tree.iter("testcase"):
+            module, name = case.get("classname").split(".")[-1], case.get("name")
+            if (module, name) in items:  # or a file of tests could not be read
+                item = items[module, name]
+                case.set("classname", f"step {since(item)}")
+                case.set("name", sentence(item) + which(name))
+        tree.write(file, "utf-8", xml_declaration=True)
+
+
+def key(nodeid):
+    """Return the module of a test and its name."""
+    path, _, name = nodeid.partition("::")
+    return path.rpartition("/")[2].removesuffix(".py"), name
+
+
+def which(name):
+    """Return which case of a test it is, in brackets; nothing if there is only one."""
+    case = name.partition("[")[2][:-1]
+    for step in STEPS.values():
+        case = case.replace(step.name, "").strip("-")
+    return f" ({case})" if case else ""
