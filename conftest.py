@@ -14,9 +14,10 @@ pytest_plugins = ["tests.built_site"]
 ROOT = Path(__file__).parent
 NUMBERS = pytest.StashKey[list]()
 NAMES = pytest.StashKey[set]()
+NAMED = pytest.StashKey[bool]()
 RED = "the step before must not do this yet"
-# left out when one step is tested, unless -m names them
-SLOW = ("browser", "races", "drill")
+# left out unless -m names marks, or an argument names a test or its file
+SLOW = ("browser", "races", "drill", "site", "mistakes")
 
 
 def pytest_addoption(parser):
@@ -76,6 +77,8 @@ def pytest_configure(config):
         "races: real processes, many at once",
         "drill: the last step as it is deployed, with all its real parts",
         "site: builds the documentation, with what requirements/docs.in lists",
+        "mistakes: runs tests on a copy with a mistake",
+        "once: holds on later steps, but is shown on the first one only",
         "ours: beyond the contract; not asked of your own app",
     ):
         config.addinivalue_line("markers", line)
@@ -85,6 +88,7 @@ def pytest_configure(config):
         config.args[:] = others or [str(ROOT / "tests")]
     config.stash[NUMBERS] = sorted(set(numbers)) or list(STEPS)
     config.stash[NAMES] = names
+    config.stash[NAMED] = bool(names) or any(".py" in path for path in others)
     if config.getoption("--app") or config.getoption("--url"):
         [number] = config.stash[NUMBERS]
         own_app.prepare(config, number, is_whole=not (names or others))
@@ -147,6 +151,8 @@ def pytest_generate_tests(metafunc):
     item, config = metafunc.definition, metafunc.config
     since, until = value(item, "since", "01"), value(item, "until", "99")
     chosen = [n for n in config.stash[NUMBERS] if since <= n <= until]
+    if item.get_closest_marker("once"):
+        chosen = [n for n in chosen if n == since]
     if config.getoption("--red"):
         chosen = red_steps(item, since, until, config.stash[NUMBERS])
     metafunc.parametrize(
@@ -211,22 +217,21 @@ def is_asked_for(config, item):
     is_own = config.getoption("--app") or config.getoption("--url")
     if is_own and any(map(item.get_closest_marker, ("ours", "gap"))):
         return False
+    if are_slow_left_out(config) and any(map(item.get_closest_marker, SLOW)):
+        return False
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     number = parameters.get("step")
     if "step" not in item.fixturenames:
         return config.stash[NUMBERS] == list(STEPS) and not config.getoption("--red")
     if number not in STEPS:  # an empty parameter set: no chosen step has this
         return False
-    if are_slow_left_out(config) and any(map(item.get_closest_marker, SLOW)):
-        return False
     names = config.stash[NAMES]
     return not names or (number, item.originalname) in names
 
 
 def are_slow_left_out(config):
-    """Tell whether the tests with a browser or many processes are left out."""
-    is_narrow = config.stash[NUMBERS] != list(STEPS)
-    return is_narrow and not config.option.markexpr and not config.stash[NAMES]
+    """Tell whether what takes long is left out: nobody has named it."""
+    return not config.option.markexpr and not config.stash[NAMED]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -243,5 +248,5 @@ def pytest_report_header(config):
     lines = [f"tutorial: steps {', '.join(config.stash[NUMBERS])}"]
     lines[0] += f" against {target}" if target else ""
     if are_slow_left_out(config):
-        lines.append("left out for one step: tests with -m browser, -m races, -m drill")
+        lines.append("left out: " + ", ".join(f"-m {name}" for name in SLOW))
     return lines

@@ -15,6 +15,8 @@ from tests.stage import RunningSite
 from tests.stage import Stage
 from tests.stage import close_databases
 
+# tests with one of these see what the app writes: the registration as well
+READS = {"log", "caplog", "capsys", "capfd"}
 NOON = 1_780_000_020  # the beginning of a time step
 
 
@@ -59,10 +61,13 @@ def clock(request):
 def site(request, step, clock):
     """Return the running app, with nothing in its memory."""
     url, file = (request.config.getoption(o) for o in ("--url", "--mailbox"))
-    if not url:
-        return step.start(clock)
-    may_lock = request.node.get_closest_marker("last") is not None
-    return RunningSite(step, url, clock, Mailbox(file) if file else None, may_lock)
+    if url:
+        may_lock = request.node.get_closest_marker("last") is not None
+        return RunningSite(step, url, clock, Mailbox(file) if file else None, may_lock)
+    site = step.start(clock)
+    if READS.intersection(request.fixturenames):
+        site.untouched = False
+    return site
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@
 `until("03")`   the last step that behaves like this; without it: the last step
 `attack(12)`    the numbers of the attacks (tests/attacks.py) that the test carries out
 `gap`           the attack works, and we know it: a later step closes it
+`once`          holds on later steps as well, but the first one is enough to show it
 `never_red(...)`  why the test passes on the step before as well
 `ours`          beyond the contract: wording, look and files of our own steps
 `throttling`    uses up the guesses of an account: not run against a running server
@@ -18,6 +19,7 @@ until = pytest.mark.until
 attack = pytest.mark.attack
 gap = pytest.mark.gap
 never_red = pytest.mark.never_red
+once = pytest.mark.once
 throttling = pytest.mark.throttling
 last = pytest.mark.last
 

@@ -94,7 +94,7 @@ class MailServer:
     def check_login(self, server, session, envelope, mechanism, login):
         """Let in whoever comes, unless told otherwise, and remember with what."""
         self.logins.append((login.login.decode(), login.password.decode()))
-        return AuthResult(success=not self.refuses_login)
+        return AuthResult(success=not self.refuses_login, handled=False)
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
         """Take a recipient, or refuse it."""

@@ -10,7 +10,9 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+from collections import defaultdict
 from contextlib import closing
+from copy import copy
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +57,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108  where a commit waits for no disk
 SCRATCH = tempfile.TemporaryDirectory(
     prefix="two-steps-in-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None
 )
+DATABASE = "SQLALCHEMY_DATABASE_URI"
 FIRST_WITH_DATABASE = "04"
 FIRST_WITH_MAIL = "05"
 FIRST_IN_PRODUCTION = "06"
@@ -62,6 +65,8 @@ FIRST_NAMES = ["kim"]
 PLAIN_NAME = re.compile(r"\A(\s*[A-Za-z]{3,20})(?=@|\s*\Z)")
 LOADED = {}
 STARTED = []
+RESTED = defaultdict(list)
+PREPARED = {}
 
 _numbers = itertools.count()
 
@@ -144,22 +149,38 @@ def empty_database(folder, load):
 
 
 def database_of(stage):
-    """Return a new and empty database for an app."""
+    """Return the file of a new and empty database for an app."""
     file = Path(SCRATCH.name, f"{next(_numbers)}.db")
     shutil.copy(empty_database(stage.folder, stage.load), file)
     return file
 
 
+def take_rested(stage):
+    """Return an app that an earlier test has left as it was, or none."""
+    if not RESTED[stage.folder]:
+        return None
+    app = RESTED[stage.folder].pop()
+    shutil.copy(empty_database(stage.folder, stage.load), file_of(app))
+    return app
+
+
+def file_of(app):
+    """Return the file of an app's database."""
+    return Path(app.config[DATABASE].removeprefix("sqlite:///"))
+
+
 def close_databases():
     """Close the connections that the apps of a test have kept open, and clean up."""
     while STARTED:
-        app = STARTED.pop()
-        if "sqlalchemy" in app.extensions:
-            with app.app_context():
-                app.extensions["sqlalchemy"].engine.dispose()
-            name = Path(app.config["SQLALCHEMY_DATABASE_URI"]).name
-            for file in Path(SCRATCH.name).glob(f"{name}*"):
-                file.unlink()
+        app, folder, config = STARTED.pop()
+        if "sqlalchemy" not in app.extensions:
+            continue
+        with app.app_context():
+            app.extensions["sqlalchemy"].engine.dispose()
+        for file in Path(SCRATCH.name).glob(f"{file_of(app).name}*"):
+            file.unlink()
+        if app.config == config:
+            RESTED[folder].append(app)
 
 
 def development(stage):
@@ -192,6 +213,15 @@ class Account:
     def __repr__(self):
         return f"<account {self.username}>"
 
+    def on(self, clock):
+        """Return a copy whose phone has this clock."""
+        twin = copy(self)
+        twin.recovery_codes = list(self.recovery_codes)
+        if self.phone:
+            twin.phone = copy(self.phone)
+            twin.phone.clock = clock
+        return twin
+
     def recovery_code(self):
         """Return a recovery code that was not handed out yet."""
         if not self.recovery_codes:
@@ -210,15 +240,31 @@ class Stage:
         self.load = load_own_app if own else load_step
 
     def start(self, clock, **config):
-        """Start the app afresh, with nothing in its memory or in its database."""
+        """Start the app afresh, with nothing in its memory or in its database.
+
+        From step 04 on an app has no memory: unless a test sets something, it is given
+        the app of an earlier test, with an empty database.
+        """
+        usual = self.rests and not config
         config = CONFIG | config
-        if self.number >= FIRST_WITH_DATABASE:
-            uri = f"sqlite:///{database_of(self)}"
-            config = {"SQLALCHEMY_DATABASE_URI": uri} | config
+        app = (usual and take_rested(self)) or self.make(config)
+        STARTED.append((app, self.folder, usual and dict(app.config)))
+        if DATABASE in app.config:
+            config[DATABASE] = app.config[DATABASE]
+        return Site(self, app, clock, config, untouched=usual)
+
+    @property
+    def rests(self):
+        """Tell whether an app has no memory, and can serve another test."""
+        return self.load is load_step and self.number >= FIRST_WITH_DATABASE
+
+    def make(self, config):
+        """Make an app, with a database of its own unless the configuration has one."""
+        if self.number >= FIRST_WITH_DATABASE and DATABASE not in config:
+            config = config | {DATABASE: f"sqlite:///{database_of(self)}"}
         app = make_app(self.load(self.folder), config)
         app.jinja_env.bytecode_cache = TEMPLATES
-        STARTED.append(app)
-        return Site(self, app, clock, config)
+        return app
 
 
 class RemoteStage:
@@ -241,18 +287,19 @@ class RemoteStage:
 class Site:
     """A running app."""
 
-    def __init__(self, stage, app, clock, config):
+    def __init__(self, stage, app, clock, config, untouched=False):
         self.stage = stage
         self.app = app
         self.clock = clock
         self.config = config
+        self.untouched = untouched
 
     @property
     def database(self):
         """Return the file of the database."""
         if self.stage.number < FIRST_WITH_DATABASE:
             raise NotOfferedError("this step has no database")
-        return Path(self.config["SQLALCHEMY_DATABASE_URI"].removeprefix("sqlite:///"))
+        return file_of(self.app)
 
     @property
     def engine(self):
@@ -264,11 +311,13 @@ class Site:
 
     def sql(self, statement, *values):
         """Ask the database itself, or change it; return the rows."""
+        self.untouched = False
         with closing(sqlite3.connect(self.database)) as connection, connection:
             return connection.execute(statement, values).fetchall()
 
     def visitor(self, network="127.0.0.1"):
         """Return a visitor with a new browser."""
+        self.untouched = False
         browser = InProcessBrowser(self.app, network)
         return Visitor(browser, self, self.stage.names)
 
@@ -292,15 +341,34 @@ class Site:
         """Start another step of ours, with the same keys."""
         return Stage(number, STEPS[number]).start(self.clock)
 
+    def prepared(self, make):
+        """Return the account that a function makes on this site.
+
+        It is made once a run. Another site that nobody has touched starts with a copy
+        of the database that this left behind.
+        """
+        if not self.untouched:
+            return make(self)
+        recipe = (self.stage.folder, make, self.clock.now())
+        if recipe not in PREPARED:
+            account = make(self)
+            self.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            PREPARED[recipe] = account.on(None), self.database.read_bytes()
+            return account
+        self.untouched = False
+        account, database = PREPARED[recipe]
+        self.database.write_bytes(database)
+        return account.on(self.clock)
+
     def newcomer(self):
         """Return a user's account before there is a second factor."""
         if self.stage.number < FIRST_WITH_DATABASE:
             return first_user(self.stage)
-        return register(self.visitor())
+        return self.prepared(register_somebody)
 
     def account(self):
         """Return an account with all that this step asks for."""
-        return equip(self, self.newcomer())
+        return self.prepared(equip_somebody)
 
 
 class Guest(Visitor):
@@ -443,6 +511,11 @@ def register(visitor, **values):
     return account
 
 
+def register_somebody(site):
+    """Register somebody with a new browser; return the account."""
+    return register(site.visitor())
+
+
 def prove_address(visitor):
     """Type in the code that was mailed to a new address; return the page."""
     [mail] = visitor.site.mails()
@@ -457,6 +530,13 @@ def equip(site, account):
     if site.stage.number >= "03":
         enrol(site.visitor(), account, site.clock)
     return account
+
+
+def equip_somebody(site):
+    """Return an account with all that the step asks for."""
+    if site.stage.number < FIRST_WITH_DATABASE:
+        return equip(site, site.newcomer())
+    return equip(site, register_somebody(site))
 
 
 def enrol(visitor, account, clock):

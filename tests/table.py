@@ -35,7 +35,7 @@ class Test:
         self.name = name
         self.sentence = name.removeprefix("test_").replace("_", " ")
         self.since = marks.get("since", ("01",))[0]
-        self.until = marks.get("until", ("99",))[0]
+        self.until = self.since if "once" in marks else marks.get("until", ("99",))[0]
         self.is_gap = "gap" in marks
         self.is_measured = "alone" in marks
         self.attacks = marks.get("attack", ())

@@ -38,6 +38,7 @@ with wsgi.app.app_context():
 sys.exit(runner.failures)
 """
 
+pytestmark = pytest.mark.site
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 
 

@@ -106,6 +106,7 @@ def suite(tmp_path_factory):
 CODE = ("02", "a mistake", "app/second_factor.py")
 
 
+@pytest.mark.mistakes
 @pytest.mark.parametrize(
     ("old", "new", "verdict", "why"),
     [

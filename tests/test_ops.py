@@ -47,6 +47,11 @@ COMMANDS = [
 @pytest.fixture
 def owner(site):
     """Return the account of somebody whose mails we read."""
+    return site.prepared(register_somebody_known)
+
+
+def register_somebody_known(site):
+    """Register with the name and the address that the tests give; set up a phone."""
     return equip(site, register(site.visitor(), username=NAME, email=ADDRESS))
 
 

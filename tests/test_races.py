@@ -17,8 +17,10 @@ from sqlalchemy import delete
 from tests.clock import RealClock
 from tests.marks import attack
 from tests.marks import never_red
+from tests.marks import once
 from tests.marks import since
 from tests.marks import until
+from tests.marks import value
 from tests.phone import scan
 from tests.servers import PASSWORD
 from tests.servers import Server
@@ -34,6 +36,7 @@ from tests.stage import Account
 from tests.visitor import NotOfferedError
 
 ROUNDS = 20
+ROUNDS_AGAIN = 5  # on the steps after the one that brought what they race for
 MANY = 50  # requests at once
 FEW = 10  # are enough where five are looked at
 SHORT_PASSWORD = "qzvkrwtxjpmhgdf"  # its strength is quickly measured
@@ -628,9 +631,16 @@ EXPECTED = {
 }
 
 
-def assert_every_round(server, race):
+@pytest.fixture
+def rounds(request, step):
+    """Return how often a race is run on this step."""
+    is_new = step.number == value(request.node, "since")
+    return ROUNDS if is_new else ROUNDS_AGAIN
+
+
+def assert_every_round(server, race, rounds=ROUNDS):
     """Run a race often; each time the same has to come of it."""
-    for number in range(ROUNDS):
+    for number in range(rounds):
         outcome = race(server)
         assert outcome == EXPECTED[race], f"round {number + 1} of {race.__name__}"
 
@@ -638,72 +648,74 @@ def assert_every_round(server, race):
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(13, 18)
-def test_a_code_that_is_sent_fifty_times_at_once_logs_in_once(server):
-    assert_every_round(server, same_code)
+def test_a_code_that_is_sent_fifty_times_at_once_logs_in_once(server, rounds):
+    assert_every_round(server, same_code, rounds)
 
 
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(56)
-def test_a_recovery_code_that_is_sent_fifty_times_at_once_logs_in_once(server):
-    assert_every_round(server, same_recovery_code)
+def test_a_recovery_code_that_is_sent_fifty_times_at_once_logs_in_once(server, rounds):
+    assert_every_round(server, same_recovery_code, rounds)
 
 
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(69, 70)
-def test_of_fifty_guesses_at_once_five_are_looked_at(server):
-    assert_every_round(server, wrong_codes)
+def test_of_fifty_guesses_at_once_five_are_looked_at(server, rounds):
+    assert_every_round(server, wrong_codes, rounds)
 
 
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(69, 26)
-def test_among_guesses_in_the_pause_the_right_one_does_not_show(server):
-    assert_every_round(server, right_code_in_the_pause)
+def test_among_guesses_in_the_pause_the_right_one_does_not_show(server, rounds):
+    assert_every_round(server, right_code_in_the_pause, rounds)
 
 
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(63, 70)
-def test_of_fifty_passwords_at_once_five_are_looked_at(server):
-    assert_every_round(server, wrong_passwords)
+def test_of_fifty_passwords_at_once_five_are_looked_at(server, rounds):
+    assert_every_round(server, wrong_passwords, rounds)
 
 
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(121)
-def test_own_logins_at_once_give_back_to_the_network_what_they_spent(server):
-    assert_every_round(server, own_logins)
+def test_own_logins_at_once_give_back_to_the_network_what_they_spent(server, rounds):
+    assert_every_round(server, own_logins, rounds)
 
 
 @since("04")
 @until("04")
 @never_red(IN_A_PROCESS)
 @attack(6)
-def test_a_name_or_address_that_many_want_at_once_is_given_once(server):
-    assert_every_round(server, same_name_and_same_address)
+def test_a_name_or_address_that_many_want_at_once_is_given_once(server, rounds):
+    assert_every_round(server, same_name_and_same_address, rounds)
 
 
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(116)
-def test_an_enrolment_that_is_confirmed_fifty_times_at_once_happens_once(server):
-    assert_every_round(server, same_enrolment)
+def test_an_enrolment_that_is_confirmed_fifty_times_at_once_happens_once(
+    server, rounds
+):
+    assert_every_round(server, same_enrolment, rounds)
 
 
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(116)
-def test_of_two_phones_that_are_confirmed_at_once_one_is_the_user_s(server):
-    assert_every_round(server, two_enrolments)
+def test_of_two_phones_that_are_confirmed_at_once_one_is_the_user_s(server, rounds):
+    assert_every_round(server, two_enrolments, rounds)
 
 
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(30, 33)
-def test_a_logout_ends_a_login_that_happens_at_the_same_moment(server):
-    assert_every_round(server, logout_during_login)
+def test_a_logout_ends_a_login_that_happens_at_the_same_moment(server, rounds):
+    assert_every_round(server, logout_during_login, rounds)
 
 
 @since("04")
@@ -720,68 +732,74 @@ def test_all_four_processes_take_part_in_the_races(server):
 
 @since("05")
 @attack(48)
-def test_a_mailed_code_that_is_sent_fifty_times_at_once_makes_one_user(server):
-    assert_every_round(server, same_mailed_code)
+def test_a_mailed_code_that_is_sent_fifty_times_at_once_makes_one_user(server, rounds):
+    assert_every_round(server, same_mailed_code, rounds)
 
 
 @since("05")
 @attack(48, 71)
-def test_of_ten_mailed_codes_that_are_guessed_at_once_five_are_looked_at(server):
-    assert_every_round(server, wrong_mailed_codes)
+def test_of_ten_mailed_codes_that_are_guessed_at_once_five_are_looked_at(
+    server, rounds
+):
+    assert_every_round(server, wrong_mailed_codes, rounds)
 
 
 @since("05")
 @attack(6, 142)
-def test_a_name_or_address_that_many_prove_at_once_is_given_once(server):
-    assert_every_round(server, proved_at_once)
+def test_a_name_or_address_that_many_prove_at_once_is_given_once(server, rounds):
+    assert_every_round(server, proved_at_once, rounds)
 
 
 @since("05")
 @attack(85)
-def test_a_reset_link_that_is_used_fifty_times_at_once_works_and_costs_once(server):
-    assert_every_round(server, same_reset_link)
+def test_a_reset_link_that_is_used_fifty_times_at_once_works_and_costs_once(
+    server, rounds
+):
+    assert_every_round(server, same_reset_link, rounds)
 
 
 @since("05")
 @attack(91)
-def test_fifty_who_ask_at_once_for_a_reset_cause_one_mail(server):
-    assert_every_round(server, reset_requests)
+def test_fifty_who_ask_at_once_for_a_reset_cause_one_mail(server, rounds):
+    assert_every_round(server, reset_requests, rounds)
 
 
 @since("05")
 @attack(109)
-def test_two_senders_at_once_deliver_each_of_fifty_mails_once(server):
-    assert_every_round(server, two_senders)
+def test_two_senders_at_once_deliver_each_of_fifty_mails_once(server, rounds):
+    assert_every_round(server, two_senders, rounds)
 
 
 @since("05")
 @attack(57)
-def test_recovery_codes_that_are_renewed_several_times_at_once_are_one_set(server):
-    assert_every_round(server, renewals)
+def test_recovery_codes_that_are_renewed_several_times_at_once_are_one_set(
+    server, rounds
+):
+    assert_every_round(server, renewals, rounds)
 
 
 @since("05")
 @attack(49)
-def test_a_new_phone_that_is_confirmed_ten_times_at_once_is_set_up_once(server):
-    assert_every_round(server, same_new_phone)
+def test_a_new_phone_that_is_confirmed_ten_times_at_once_is_set_up_once(server, rounds):
+    assert_every_round(server, same_new_phone, rounds)
 
 
 @since("05")
 @attack(49)
-def test_of_two_new_phones_that_are_confirmed_at_once_one_is_set_up(server):
-    assert_every_round(server, two_new_phones)
+def test_of_two_new_phones_that_are_confirmed_at_once_one_is_set_up(server, rounds):
+    assert_every_round(server, two_new_phones, rounds)
 
 
 @since("05")
 @attack(34, 85)
-def test_of_several_password_changes_at_once_one_happens(server):
-    assert_every_round(server, password_changes)
+def test_of_several_password_changes_at_once_one_happens(server, rounds):
+    assert_every_round(server, password_changes, rounds)
 
 
 @since("05")
 @attack(72)
-def test_wrong_codes_that_come_at_once_are_counted_one_by_one(server):
-    assert_every_round(server, wrong_codes_in_a_row)
+def test_wrong_codes_that_come_at_once_are_counted_one_by_one(server, rounds):
+    assert_every_round(server, wrong_codes_in_a_row, rounds)
 
 
 class Mutant(NamedTuple):
@@ -988,6 +1006,7 @@ def outcome_of(race, server):
 
 @since("04")
 @never_red(IN_A_PROCESS)
+@once
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_race_finds_the_mistake_of_looking_first(request, step, tmp_path, name):
     need_gunicorn(request.config)
@@ -996,6 +1015,7 @@ def test_a_race_finds_the_mistake_of_looking_first(request, step, tmp_path, name
 
 @since("05")
 @never_red("it is about mistakes in what is new")
+@once
 @pytest.mark.parametrize("name", MUTANTS_OF_MAIL)
 def test_a_race_finds_the_mistakes_of_mail_and_account(request, step, tmp_path, name):
     need_gunicorn(request.config)

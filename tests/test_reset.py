@@ -48,6 +48,11 @@ HERE = "127.0.0.1"
 @pytest.fixture
 def owner(site):
     """Return the account of somebody whose mails we read."""
+    return site.prepared(register_kimberly)
+
+
+def register_kimberly(site):
+    """Return an account whose address we know."""
     return equip(site, register(site.visitor(), username="kimberly", email=ADDRESS))
 
 

@@ -53,6 +53,7 @@ def start(command, folder, find_url):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     watchdog = threading.Timer(LONGEST, server.kill)
     watchdog.start()
@@ -61,7 +62,7 @@ def start(command, folder, find_url):
         seconds = time.perf_counter() - began
     finally:
         watchdog.cancel()
-        server.send_signal(signal.SIGINT)
+        os.killpg(server.pid, signal.SIGINT)  # to all, as a terminal does
         server.communicate(timeout=30)
     if "<h1>Log in</h1>" not in page:
         raise SystemExit(f"That is no login page:\n{page}")
@@ -89,23 +90,30 @@ def with_one_command(folder):
         print(f"{seconds:5.1f} s  tutorial.py {' '.join(command[2:])}: {kind}")
 
 
+def typed_by_hand(step):
+    """Return the commands that the README of a step names beside tutorial.py."""
+    blocks = re.findall(
+        r"```console\n(.*?)```", (step / "README.md").read_text("utf-8"), re.S
+    )
+    [block] = [block for block in blocks if "$ pip install" in block]
+    return [line.removeprefix("$ ").split() for line in block.splitlines()]
+
+
 def by_hand(step, port, folder):
-    """Start a copied step with its own requirements alone, by flask run."""
+    """Start a copied step with its own requirements alone, as its README says."""
     copy = folder / step.name
     ignored = shutil.ignore_patterns("instance", ".env", "__pycache__")
     shutil.copytree(step, copy, ignore=ignored)
-    python = copy / ".venv" / "bin" / "python"
-    environment = fresh_environment()
-    subprocess.run([sys.executable, "-m", "venv", python.parents[1]], check=True)
-    install = [python, "-m", "pip", "install", "-q", "-r", "requirements.txt"]
-    subprocess.run(install, cwd=copy, env=environment, check=True)
-    if (copy / "migrations").is_dir():
-        upgrade = [python.with_name("flask"), "db", "upgrade"]
-        subprocess.run(upgrade, cwd=copy, env=environment, check=True)
-    command = [python.with_name("flask"), "run", "--port", str(port)]
+    programs = copy / ".venv" / "bin"
+    subprocess.run([sys.executable, "-m", "venv", programs.parent], check=True)
+    *before, (program, *words) = typed_by_hand(step)
+    for name, *rest in before:
+        command = [programs / name, *rest]
+        subprocess.run(command, cwd=copy, env=fresh_environment(), check=True)
+    command = [programs / program, *words, "--port", str(port)]
     url = f"http://127.0.0.1:{port}/login"
     seconds = start(command, copy, lambda output: url)
-    print(f"{seconds:5.1f} s  flask run in a copy of {step.name}", flush=True)
+    print(f"{seconds:5.1f} s  {' '.join([program, *words])} in a copy of {step.name}")
 
 
 def main():
