@@ -9,9 +9,9 @@ from qrcode import QRCode
 from tests.clock import MovableClock
 from tests.clock import RealClock
 from tests.mailbox import Mailbox
+from tests.running import RemoteStage
+from tests.running import RunningSite
 from tests.stage import STEPS
-from tests.stage import RemoteStage
-from tests.stage import RunningSite
 from tests.stage import Stage
 from tests.stage import close_databases
 
