@@ -246,6 +246,8 @@ def convert(tmp_path):
         ("::: summary 09", "there is no step 09"),
         ("::: gaps 09", "there is no step 09"),
         ("::: diagram nowhere.svg", "there is no"),
+        ("::: file nowhere.py", "there is no"),
+        ("::: settings 05", "step 05 has no app/config.py"),
         ("::: wish 01", "there is no ::: wish, only code, diff"),
     ],
 )

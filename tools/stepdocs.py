@@ -338,7 +338,9 @@ def show_file(block, is_last):
 
 def show_settings(block, is_last):
     """List what a step is told from outside, as the step itself understands it."""
-    config = load(changes.folder(block.words[0]) / "app" / "config.py")
+    number, path = block.words[0], "app/config.py"
+    changes.lines_of(number, path)  # or the step has none
+    config = load(changes.folder(number) / path)
     nothing = config.from_environment({}) | {"DEBUG": False}
     needed = {name for name, _ in config.problems(nothing)}
     yield from ("| variable | what it is | default |", "|---|---|---|")
