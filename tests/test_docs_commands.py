@@ -1,6 +1,7 @@
 """What a page of the site tells a reader to type does what the page says."""
 
 import doctest
+import os
 import re
 import shutil
 import subprocess
@@ -28,11 +29,13 @@ OF_YOUR_OWN_APP = {"--app", "--url", "--map", "--mailbox", "--junit-xml"}
 IN_A_SENTENCE = re.compile(r"`(python3 tutorial\.py [^`]+)`")
 COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 IN_SHELL = """\
-import doctest, sys, wsgi
+import click, doctest, sys
 source = sys.stdin.read()
 parser = doctest.DocTestParser()
 runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
-with wsgi.app.app_context():
+with click.Context(click.Command("shell")):  # as `flask shell` does
+    import wsgi
+    wsgi.app.app_context().push()
     names = wsgi.app.make_shell_context()
     runner.run(parser.get_doctest(source, names, "the page", "the page", 0))
 sys.exit(runner.failures)
@@ -49,6 +52,7 @@ class Reader:
         self.folder = folder
         self.stack = stack
         self.place = None
+        self.debug = "0"
         self.address = None
         self.typed = []
 
@@ -71,10 +75,11 @@ class Reader:
         if words[:2] == ["python3", "tutorial.py"]:
             return getattr(self, f"{words[2]}_")(*words[3:])
         if words[0] == "cd":
-            self.leave_shell()
+            if self.typed:
+                self.leave_shell()
             return self.change_folder(words[1])
         if words[0] == "../../.venv/bin/flask":
-            return self.flask(*words[1:])
+            return self.flask(words[1:], expected)
         if words[:3] == [".venv/bin/python", "-m", "tools.race"]:
             return self.race(words[3], expected)
         if "curl " in command:
@@ -111,11 +116,18 @@ class Reader:
         if not self.place.exists():
             shutil.copytree(ROOT / path, self.place, ignore=hidden)
 
-    def flask(self, *words):
+    def flask(self, words, expected):
         """Open a shell, which the next Python lines are typed into, or bring tables."""
-        if words != ("shell",):
-            assert words == ("db", "upgrade")
-            self.terminal([sys.executable, "-m", "flask", *words], folder=self.place)
+        self.debug = "1" if words[0] == "--debug" else "0"
+        command = [sys.executable, "-m", "flask", *words]
+        if expected:
+            done = self.try_command(command, folder=self.place)
+            lines = done.stderr.splitlines()
+            assert done.returncode == 1
+            assert ["...", lines[-1]] == expected.split("\n")[:-1]
+        elif words[-1] != "shell":
+            assert words[-2:] == ["db", "upgrade"]
+            self.terminal(command, folder=self.place)
 
     def race(self, number, expected):
         """Send many requests at once: how many win is luck, but one is not more."""
@@ -147,11 +159,21 @@ class Reader:
 
     def terminal(self, command, folder=ROOT, text=None):
         """Run a command that has to succeed, and return what it prints."""
-        done = subprocess.run(
-            command, cwd=folder, input=text, capture_output=True, text=True, check=False
-        )
+        done = self.try_command(command, folder, text)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
+
+    def try_command(self, command, folder=ROOT, text=None):
+        """Run a command, whatever comes of it."""
+        return subprocess.run(
+            command,
+            cwd=folder,
+            input=text,
+            env=os.environ | {"FLASK_DEBUG": self.debug},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
 
 @each_page

@@ -130,6 +130,15 @@ def shoot_05(camera):
     camera.shoot("new-password")
 
 
+def shoot_06(camera):
+    """The page that asks for patience while the database is away."""
+    camera.open("/login")
+    with camera.site.app.app_context():
+        camera.site.app.extensions["sqlalchemy"].drop_all()
+    camera.fill_in(username="kim", password=GOOD_PASSWORD)
+    camera.shoot("away")
+
+
 def draw_demo_key():
     """Draw the QR code of the demo key of step 02."""
     code = QRCode(image_factory=SvgPathFillImage)
@@ -142,7 +151,7 @@ def draw_demo_key():
 def main():
     """Make all pictures."""
     draw_demo_key()
-    shoots = (shoot_01, shoot_02, shoot_03, shoot_04, shoot_05)
+    shoots = (shoot_01, shoot_02, shoot_03, shoot_04, shoot_05, shoot_06)
     with launch() as browser:
         for number, shoot in zip(STEPS, shoots, strict=False):
             config = {"ISSUER": f"Door {number}", "SECRET_KEY": secrets.token_hex(32)}
