@@ -192,7 +192,7 @@ def test_all_that_is_wrong_is_said_at_once_and_no_value(start):
 
 
 @since("06")
-@attack(99, 103)
+@attack(99)
 def test_no_password_of_ours_travels_in_the_clear(start):
     assert named(refusal(start, GOOD | ACCOUNT)) == {"MAIL_USE_TLS"}
     assert refusal(start, GOOD | ACCOUNT | {"MAIL_USE_TLS": "yes"}) == ""
