@@ -5,6 +5,7 @@ import re
 import sqlite3
 from datetime import UTC
 from datetime import datetime
+from itertools import count
 
 import pytest
 from sqlalchemy import event
@@ -151,11 +152,12 @@ def test_the_line_of_a_request_that_failed_says_so(step, clock, audit, error):
     site = step.start(clock, TESTING=False)
     visitor, account = site.visitor(), site.account()
     visitor.give_password(account)
-    code, _ = account.phone.code(), audit()
+    code, commits, _ = account.phone.code(), count(), audit()
 
     @event.listens_for(site.app.extensions["sqlalchemy"].session, "before_commit")
     def fail(session):
-        raise error
+        if next(commits):  # the first one counts the guess
+            raise error
 
     visitor.fill_in(code=code)
     event.remove(site.app.extensions["sqlalchemy"].session, "before_commit", fail)
