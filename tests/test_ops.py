@@ -620,6 +620,7 @@ def test_users_log_in_while_secrets_are_encrypted_anew(site, owner, keys, monkey
         return rotate(secret)
 
     monkeypatch.setattr(door.vault, "rotate", rotate_slowly)
+    monkeypatch.setattr(door.ops, "BATCH", 1)
     run(both, "keys", "rotate")
 
     alone = workers_with(site, keys[1])
@@ -646,6 +647,7 @@ def test_a_rotation_that_was_interrupted_can_be_repeated(
 
     before = dict(secrets_of(site))
     with monkeypatch.context() as patch:
+        patch.setattr(door.ops, "BATCH", 1)
         patch.setattr(door.vault, "rotate", rotate_some)
         both.app.test_cli_runner().invoke(args=["keys", "rotate"])
     between = dict(secrets_of(site))

@@ -16,6 +16,7 @@ from . import audit
 from . import mail
 from . import users
 from . import vault
+from .db import changes_one_row
 from .db import db
 from .enrolment import WaitingSecret
 from .password_reset import Reset
@@ -26,6 +27,7 @@ from .second_factor import SecondFactor
 from .throttle import Attempts
 from .users import Suspension
 
+BATCH = 100  # rows in one transaction, so that nobody waits for long
 DAY = 24 * 60 * 60  # seconds
 HOUR = 60 * 60
 
@@ -117,14 +119,32 @@ def reset_second_factor(name, reason):
 @key_commands.command("rotate")
 def rotate():
     """Encrypt all secrets with the first of TOTP_KEYS, while the app runs."""
-    secrets = select(SecondFactor.user_id, SecondFactor.secret)
-    with click.progressbar(db.session.execute(secrets).all(), label="Secrets") as bar:
-        for user_id, secret in bar:
-            # Unless the user has got another one meanwhile, which has the first key.
-            same = update(SecondFactor).filter_by(user_id=user_id, secret=secret)
-            db.session.execute(same.values(secret=vault.rotate(secret)))
-            db.session.commit()  # nobody waits for all the others
+    number = db.session.query(SecondFactor).count()
+    last = 0
+    with click.progressbar(length=number, label="Secrets") as bar:
+        while batch := next_batch(last):
+            for user_id, secret in batch:
+                rotate_secret(user_id, secret)
+            db.session.commit()
+            last = batch[-1].user_id
+            bar.update(len(batch))
     click.echo("Waiting secrets live ten minutes: drop the old key after that.")
+
+
+def next_batch(last):
+    """Return the next users with their encrypted secrets."""
+    rows = select(SecondFactor.user_id, SecondFactor.secret)
+    rows = rows.where(SecondFactor.user_id > last).order_by(SecondFactor.user_id)
+    return db.session.execute(rows.limit(BATCH)).all()
+
+
+def rotate_secret(user_id, secret):
+    """Encrypt a secret anew, unless the user has just got another one."""
+    return changes_one_row(
+        update(SecondFactor)
+        .filter_by(user_id=user_id, secret=secret)
+        .values(secret=vault.rotate(secret))
+    )
 
 
 def prune():
