@@ -867,8 +867,8 @@ MUTANTS["enrolment"] = Mutant(
     "trusts the look that the view took when the request began",
     same_enrolment,
     "app/enrolment.py",
-    "    db.session.refresh(user)  # a second click may have been faster\n",
-    "",
+    'db.session.refresh(user, ["second_factor"])  # a',
+    "# A",
 )
 
 MUTANTS_OF_MAIL = {
