@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 BANK = ROOT / "tests" / "mutants"
-COPIED = ("conftest.py", "pyproject.toml", "tutorial.py", "requirements", "steps")
-COPIED += ("tests", "tools")
+COPIED = ("conftest.py", "pyproject.toml", "tutorial.py", ".github", "docs")
+COPIED += ("requirements", "steps", "tests", "tools")
 JUNK = shutil.ignore_patterns("instance", "__pycache__", ".env", ".venv", "*.db*")
 MOST_TESTS_FOR_A_TYPING_MISTAKE = 10
 PASSED, FAILED, NOTHING_CHOSEN = 0, 1, 5  # exit statuses of pytest

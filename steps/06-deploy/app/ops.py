@@ -16,7 +16,6 @@ from . import audit
 from . import mail
 from . import users
 from . import vault
-from .db import changes_one_row
 from .db import db
 from .enrolment import WaitingSecret
 from .password_reset import Reset
@@ -119,14 +118,15 @@ def reset_second_factor(name, reason):
 @key_commands.command("rotate")
 def rotate():
     """Encrypt all secrets with the first of TOTP_KEYS, while the app runs."""
-    number = db.session.query(SecondFactor).count()
-    last = 0
+    number, last = db.session.query(SecondFactor).count(), 0
     with click.progressbar(length=number, label="Secrets") as bar:
         while batch := next_batch(last):
             for user_id, secret in batch:
-                rotate_secret(user_id, secret)
-            db.session.commit()
-            last = batch[-1].user_id
+                # unless the user has another one by now, which has the first key
+                same = update(SecondFactor).filter_by(user_id=user_id, secret=secret)
+                db.session.execute(same.values(secret=vault.rotate(secret)))
+            db.session.commit()  # nobody waits for long
+            last = user_id
             bar.update(len(batch))
     click.echo("Waiting secrets live ten minutes: drop the old key after that.")
 
@@ -136,15 +136,6 @@ def next_batch(last):
     rows = select(SecondFactor.user_id, SecondFactor.secret)
     rows = rows.where(SecondFactor.user_id > last).order_by(SecondFactor.user_id)
     return db.session.execute(rows.limit(BATCH)).all()
-
-
-def rotate_secret(user_id, secret):
-    """Encrypt a secret anew, unless the user has just got another one."""
-    return changes_one_row(
-        update(SecondFactor)
-        .filter_by(user_id=user_id, secret=secret)
-        .values(secret=vault.rotate(secret))
-    )
 
 
 def prune():
