@@ -29,7 +29,7 @@ HEADINGS = {
     "test_every_page": {"01": "docs/01-basic-login.md#7-every-form-every-page"},
     "test_security": {
         "01": "docs/01-basic-login.md#7-every-form-every-page",
-        "06": "steps/06-deploy/README.md#read-it",
+        "06": "docs/06a-refuse-to-start.md#3-headers-for-every-answer",
     },
     "test_configuration": {
         "01": "docs/01-basic-login.md#6-the-key-that-signs",
@@ -62,11 +62,11 @@ HEADINGS = {
     "test_sessions_end": {
         "04": "docs/04b-one-statement.md#5-logging-out-everywhere",
         "05": "docs/05c-account.md#1-is-it-still-you",
-        "06": "steps/06-deploy/README.md#read-it",
+        "06": "docs/06c-at-night.md#3-a-session-does-not-live-for-ever",
     },
     "test_mail": {
         "05": "docs/05a-mail.md#2-the-sender",
-        "06": "steps/06-deploy/README.md#read-it",
+        "06": "docs/06b-several-of-everything.md#4-the-mail-worker",
     },
     "test_verify": {"05": "docs/05a-mail.md#4-an-address-is-proved"},
     "test_reset": {"05": "docs/05b-reset.md#the-idea"},
@@ -79,7 +79,7 @@ CHAPTERS = {
     "03": "docs/03-qr-enrolment.md#the-idea",
     "04": "docs/04a-the-table.md#the-idea",
     "05": "docs/05a-mail.md#the-idea",
-    "06": "steps/06-deploy/README.md#read-it",
+    "06": "docs/06a-refuse-to-start.md#the-change",
 }
 MAP_HELP = "Other paths or field names in your app? --map=FILE: docs/your-own-app.md"
 NOT_ASKED = "not asked for in this run"

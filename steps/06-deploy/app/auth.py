@@ -36,6 +36,7 @@ def login():
         audit.record("password refused", users.find_by(username_key=name))
         form.refuse(REFUSED)
         return render_template("login.html", form=form), form.status
+    audit.record("password accepted", user)
     users.renew_hash(user, form.password.data)
     visitor.begin_login(user)
     registration.begin_renewal(user)

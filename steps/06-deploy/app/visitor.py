@@ -72,7 +72,6 @@ def session_id():
 def begin_login(user):
     """Start a pending login: the password was right, the code is still to come."""
     start_afresh()
-    audit.record("password accepted", user)
     session["pending"] = {"token": user.get_id(), "since": int(time.time())}
 
 
