@@ -449,6 +449,8 @@ def announce(step, commands, settings):
 
 def run_tests(words):
     """Run the tests of some steps or all; what is no step goes on to pytest."""
+    if set(words) <= {"-q", "-v", "-x"}:
+        words = ["-n", "auto", *words]  # all steps: as many tests at once as cores
     words = for_pytest(words, os.path.samefile(os.getcwd(), str(ROOT)))
     set_up(ROOT / "requirements" / "test.in")
     command = ["-m", "pytest", *words]

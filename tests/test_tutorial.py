@@ -583,7 +583,8 @@ def test_a_port_that_cannot_be_is_refused(copy, capsys):
 @pytest.mark.parametrize(
     ("typed", "passed_on"),
     [
-        ("", ""),
+        ("", "-n auto"),
+        ("-q", "-n auto -q"),
         ("03", "steps/03-phone"),
         ("1 02-code", "steps/01-door steps/02-code"),
         ("03 -x -n 2 -k 03", "steps/03-phone -x -n 2 -k 03"),
@@ -609,7 +610,7 @@ def test_words_go_on_to_pytest(copy, capfd, typed, passed_on):
         ("03 --app=my-app", "{}/steps/03-phone --app=my-app"),
         ("steps/3::test_name -x", "{}/steps/03-phone::test_name -x"),
         ("-k 3", "{}/tests -k 3"),
-        ("", "{}/tests"),
+        ("", "{}/tests -n auto"),
     ],
 )
 def test_tests_start_from_any_folder(copy, monkeypatch, typed, passed_on):
