@@ -49,6 +49,7 @@ class Suite:
     def __init__(self, folder):
         self.folder = Path(folder)
         self.witness = self.folder / "witness"
+        self.moment = 1_000_000_000  # before all that is real, in seconds since 1970
         for name in COPIED:
             source = ROOT / name
             if source.is_dir():
@@ -65,10 +66,8 @@ class Suite:
         command += ["-k", tests] if tests else []
         command += ["-m", marks] if marks else []
         self.witness.unlink(missing_ok=True)
-        # What Python has compiled must not outlive the mistake.
-        settings = {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        pipes["env"] = {**os.environ, **settings}
+        pipes["env"] = {**os.environ, "COLUMNS": "200"}
         done = subprocess.run(command, cwd=self.folder, **pipes)
         name = self.witness.read_text("utf-8") if self.witness.exists() else ""
         return done.returncode, name, done.stdout
@@ -80,11 +79,17 @@ class Suite:
         if right.count(mutant.old) != 1:
             found = f"{right.count(mutant.old)} times"
             return "NO MATCH", f"the old text is there {found}, not once"
-        path.write_text(right.replace(mutant.old, mutant.new), "utf-8")
+        self.write(path, right.replace(mutant.old, mutant.new))
         try:
             return judge(*self.run(mutant.step, mutant.tests, mutant.marks))
         finally:
-            path.write_text(right, "utf-8")
+            self.write(path, right)
+
+    def write(self, path, text):
+        """Write a file as if at another time, so that Python compiles it anew."""
+        path.write_text(text, "utf-8")
+        self.moment += 1
+        os.utime(path, (self.moment, self.moment))
 
 
 def files_of(tests):
