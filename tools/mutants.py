@@ -138,10 +138,10 @@ def chosen(mutants, steps, word):
 
 
 def one_of_each_file(mutants, day):
-    """Return a mistake of each file of each step, another one each day."""
+    """Return a mistake of each file, of another step or another one each day."""
     files = {}
     for mutant in mutants:
-        files.setdefault((mutant.step, mutant.file), []).append(mutant)
+        files.setdefault(mutant.file, []).append(mutant)
     return [group[day.toordinal() % len(group)] for group in files.values()]
 
 
