@@ -59,8 +59,8 @@ def test_mistakes_are_chosen_by_step_and_word():
 
 def test_a_quick_run_makes_one_mistake_in_each_file_and_another_one_the_next_day():
     one = Mutant("01", "keeps the session", "app/visitor.py", "a", "b")
-    two = Mutant("01", "believes the cookie", "app/visitor.py", "c", "d")
-    other = Mutant("02", "takes a code twice", "app/visitor.py", "a", "b")
+    two = Mutant("02", "believes the cookie", "app/visitor.py", "c", "d")
+    other = Mutant("02", "takes a code twice", "app/second_factor.py", "a", "b")
     days = [one_of_each_file([one, two, other], date(2026, 5, day)) for day in (1, 2)]
 
     assert days in ([[one, other], [two, other]], [[two, other], [one, other]])
