@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from . import audit
 from . import mail
+from . import throttle
 from . import users
 from . import vault
 from .db import db
@@ -106,10 +107,11 @@ def reset_second_factor(name, reason):
     Make sure whom you are talking to before you do this.
     """
     user = find(name)
+    users.end_sessions(user)  # first: a phone that is just being set up comes too late
     for table in (SecondFactor, RecoveryCode, Reset):
         db.session.execute(delete(table).filter_by(user_id=user.id))
     db.session.merge(Renewal(user_id=user.id))
-    users.end_sessions(user)
+    throttle.forget_wrong_codes("login", user.username)  # or the password stays locked
     mail.post("second_factor_reset", user.email)
     db.session.commit()
     audit.record("second factor reset", user, reason=reason)
