@@ -24,12 +24,12 @@ from .recovery import RecoveryCode
 from .registration import Registration
 from .registration import Renewal
 from .second_factor import SecondFactor
+from .throttle import HOUR
 from .throttle import Attempts
 from .users import Suspension
 
 BATCH = 100  # rows in one transaction, so that nobody waits for long
 DAY = 24 * 60 * 60  # seconds
-HOUR = 60 * 60
 
 user_commands = AppGroup("user", help="Show users, and help them.")
 key_commands = AppGroup("keys", help="Look after the keys that encrypt secrets.")
