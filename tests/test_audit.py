@@ -3,9 +3,11 @@
 import json
 import re
 import sqlite3
+import sys
 from datetime import UTC
 from datetime import datetime
 from itertools import count
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import event
@@ -80,6 +82,20 @@ def test_each_event_of_a_journey_is_one_line(site, clock, audit):
     users = [line["user"] for line in lines if line["event"] != "reset asked"]
     assert [user for user in users if user not in (1, 2)] == [None]
     assert users.count(2) == 1
+
+
+@since("06")
+@attack(106, 107)
+def test_a_line_is_written_in_one_piece_so_that_no_process_comes_in_between(
+    site, account, monkeypatch
+):
+    pieces = []
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=pieces.append, flush=str))
+    site.visitor().log_in(account)
+    lines = [json.loads(piece) for piece in pieces if piece]
+
+    assert events(lines) == [(event, 1) for event in LOGIN]
+    assert all(piece.endswith("\n") for piece in pieces if piece)
 
 
 @since("06")

@@ -407,6 +407,22 @@ def test_a_login_that_is_ended_while_a_phone_is_set_up_stays_ended(
     assert not visitor.is_logged_in()
 
 
+@since("05")
+@attack(34, 46)
+def test_a_phone_is_not_set_up_by_a_login_that_is_ended_in_between(
+    site, newcomer, clock
+):
+    visitor = site.visitor()
+    phone = scan(visitor.give_password(newcomer), clock)
+    end_all_sessions_after_the_next_commit(site)
+    page = visitor.fill_in(code=phone.code())
+
+    assert page.path.partition("?")[0] == "/login"
+    assert not page.find_all(".recovery-code")
+    assert site.sql("SELECT count(*) FROM second_factors") == [(0,)]
+    assert site.visitor().give_password(newcomer).path == "/enrol"
+
+
 @since("04")
 def test_two_that_migrate_at_once_do_it_once(step, tmp_path):
     environment = {

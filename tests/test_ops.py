@@ -23,6 +23,8 @@ from tests.test_reset import ask
 from tests.test_reset import choose
 from tests.test_reset import form_behind
 from tests.test_reset import mailed_link
+from tests.test_throttle import IN_A_ROW
+from tests.test_throttle import guess_wrong_codes
 from tests.test_verify import ask_again
 from tests.test_verify import begin
 from tests.visitor import NotOfferedError
@@ -301,6 +303,23 @@ def test_a_reset_ends_all_sessions_and_pending_logins(site, owner):
 
 
 @since("06")
+@attack(35, 62)
+def test_a_reset_takes_hold_of_the_user_first_and_lets_no_phone_slip_through(
+    site, owner
+):
+    statements = []
+    event.listen(
+        site.engine,
+        "before_cursor_execute",
+        lambda *arguments: statements.append(arguments[2]),
+    )
+    change(site, "reset-second-factor")
+    changes = [text for text in statements if not text.startswith("SELECT")]
+
+    assert changes[0].startswith("UPDATE users SET session_token")
+
+
+@since("06")
 @attack(62)
 def test_after_a_reset_the_old_phone_and_recovery_codes_are_dead(site, owner, clock):
     old, codes = owner.phone, [owner.recovery_code() for _ in range(3)]
@@ -347,6 +366,19 @@ def test_password_and_mailed_code_set_up_another_phone(site, owner, clock):
     assert page.path == "/login/code"
     assert page.fill_in(code=owner.phone.code()).path == "/"
     assert mailed_codes(site) == []
+
+
+@since("06")
+@attack(62, 72)
+def test_a_password_that_counts_as_stolen_sets_up_another_phone_after_a_reset(
+    site, owner, clock
+):
+    guess_wrong_codes(site, owner, clock, IN_A_ROW)
+    assert site.visitor().give_password(owner).status == 422
+    change(site, "reset-second-factor")
+    page = enrol_again(site, owner, clock)
+
+    assert page.visitor.is_logged_in()
 
 
 @since("06")

@@ -317,6 +317,25 @@ def test_own_logins_in_between_do_not_clear_the_count_of_a_sprayer(site, account
 
 
 @since("04")
+@attack(121)
+def test_a_login_of_the_window_before_gives_a_sprayer_nothing_back(
+    site, account, clock
+):
+    guess_password(site.visitor(), "somebody")
+    clock.move(WINDOW - 60)
+    visitor = site.visitor()
+    for _ in range(LIMIT):
+        page = visitor.give_password(account)
+    clock.move(60)
+    for number in range(20):
+        assert guess_password(site.visitor(), f"user{number}") == 422
+    page.fill_in(code=account.phone.code())
+
+    assert visitor.is_logged_in()
+    assert guess_password(site.visitor(), "user20") == 429
+
+
+@since("04")
 @attack(67)
 def test_a_botnet_is_stopped_after_fifty_guesses_at_one_account(site, account):
     for number in range(50):

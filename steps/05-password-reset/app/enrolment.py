@@ -111,6 +111,7 @@ def enrol(user):
     if not form.validate_on_submit():
         return show_secret(form, user)
     secret, time_step = read_first_code(form, user)
+    visitor.hold_on_to(user)
     db.session.refresh(user, ["second_factor"])  # a second click may have been faster
     if second_factor.secret_of(user):
         return visitor.go_to("second_factor.code")

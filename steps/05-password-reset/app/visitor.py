@@ -100,7 +100,7 @@ def log_out():
 def hold_on_to(user):
     """Let no other request change the user; go on only if none ended this session."""
     db.session.refresh(user, with_for_update=True)
-    if user.get_id() != session["_user_id"]:
+    if user.get_id() != (session.get("_user_id") or session["pending"]["token"]):
         db.session.rollback()
         abort(redirect(url_for("account.overview")))
 

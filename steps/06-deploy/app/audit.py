@@ -38,5 +38,6 @@ def undo():
 def write_lines(response):
     """Write what happened, now that it is decided: with a status of 5xx it did not."""
     for line in g.pop("events", []):
-        print(json.dumps(line | {"status": response.status_code}), flush=True)
+        text = json.dumps(line | {"status": response.status_code}) + "\n"
+        print(text, end="", flush=True)  # in one piece: other processes print as well
     return response

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from . import audit
 from . import mail
+from . import throttle
 from . import users
 from . import vault
 from .db import db
@@ -23,12 +24,12 @@ from .recovery import RecoveryCode
 from .registration import Registration
 from .registration import Renewal
 from .second_factor import SecondFactor
+from .throttle import HOUR
 from .throttle import Attempts
 from .users import Suspension
 
 BATCH = 100  # rows in one transaction, so that nobody waits for long
 DAY = 24 * 60 * 60  # seconds
-HOUR = 60 * 60
 
 user_commands = AppGroup("user", help="Show users, and help them.")
 key_commands = AppGroup("keys", help="Look after the keys that encrypt secrets.")
@@ -106,10 +107,11 @@ def reset_second_factor(name, reason):
     Make sure whom you are talking to before you do this.
     """
     user = find(name)
+    users.end_sessions(user)  # first: a phone that is just being set up comes too late
     for table in (SecondFactor, RecoveryCode, Reset):
         db.session.execute(delete(table).filter_by(user_id=user.id))
     db.session.merge(Renewal(user_id=user.id))
-    users.end_sessions(user)
+    throttle.forget_wrong_codes("login", user.username)  # or the password stays locked
     mail.post("second_factor_reset", user.email)
     db.session.commit()
     audit.record("second factor reset", user, reason=reason)

@@ -103,8 +103,9 @@ def forget_attempts(account, network):
     """Start counting anew, after a complete login from this network."""
     here = bucket("password", "account in network", fold(account), network)
     own = [bucket(purpose, "account", fold(account)) for purpose in PURPOSES]
-    taken = delete(Attempts).filter_by(bucket=here).returning(Attempts.count)
-    give_back(db.session.scalar(taken) or 0, network)
+    taken = delete(Attempts).filter_by(bucket=here)
+    for row in db.session.execute(taken.returning(Attempts.count, Attempts.opened)):
+        give_back(*row, network)
     own += [wrong_codes("login", account), wrong_codes("account", account)]
     for purpose in ("current password", "account code"):
         own.append(bucket(purpose, "account", fold(account)))
@@ -112,14 +113,13 @@ def forget_attempts(account, network):
     db.session.execute(delete(Attempts).where(Attempts.bucket.in_(own) | is_over))
 
 
-def give_back(spent, network):
+def give_back(spent, since, network):
     """Take back from a network what the login spent, or a class would use it up."""
     shared = [key for _, key in buckets("password", None, network)]
-    db.session.execute(
-        update(Attempts)
-        .where(Attempts.bucket.in_(shared), Attempts.count >= spent)
-        .values(count=Attempts.count - spent)
-    )
+    # A window that opened later has not counted it.
+    counted = Attempts.bucket.in_(shared) & (Attempts.opened <= since)
+    rest = Attempts.count - spent
+    db.session.execute(update(Attempts).where(counted, rest >= 0).values(count=rest))
 
 
 def wrong_codes(route, account):
