@@ -29,12 +29,11 @@ from tests.inputs import quoted
 from tests.marks import attack
 from tests.marks import never_red
 from tests.marks import since
-from tests.marks import until
 from tests.stage import FIRST_WITH_DATABASE
 from tests.stage import GOOD_PASSWORD
 from tests.stage import close_databases
 from tests.test_every_page import pages_of
-from tests.visits import machines_for
+from tests.visits_mail import machines_for
 
 ROUNDS = 3
 CASES = 10  # in a round: after these, Hypothesis varies what it knows
@@ -69,7 +68,6 @@ def seeds_for(seconds):
 
 
 @since("02")
-@until("04")  # from then on a mail is read before anybody is a user
 def test_whoever_is_in_has_shown_both_factors(step, clock, rounds):
     start = Starter(step, clock)
     for number, machine in zip(rounds, cycle(machines_for(step.number)), strict=False):
