@@ -67,8 +67,8 @@ class VisitsWithMail(VisitsOfManyUsers):
     )
     pause = HOUR  # then all mails may be sent again
 
-    def __init__(self, site, accounts):
-        super().__init__(site, accounts)
+    def __init__(self, site, accounts, ending):
+        super().__init__(site, accounts, ending)
         self.links = []
         self.codes = ["00000000"]  # all that were mailed
 
@@ -265,10 +265,10 @@ class VisitsWithMail(VisitsOfManyUsers):
         times=TIMES,
     )
     def confirms_new_phone(self, browser, user, which, times):
-        secret = self.model.waiting.get(browser.session.id)
-        code = "" if which == "none" else self.code_of(secret, 0, which)
+        secret, after = self.model.waiting.get(browser.session.id), 0
         if which == "of the old":
-            code = self.code_of(user.secret, user.last_time_step, "fresh")
+            secret, after, which = user.secret, user.last_time_step, "fresh"
+        code = "" if which == "none" else self.code_of(secret, after, which)
         predict = partial(self.predicted, "/account/phone", change=Change(code))
         self.fill_in(browser, "/account/phone", predict, times, code=code)
 
@@ -492,11 +492,13 @@ MACHINES = {
     "02": [Visits],
     "03": [VisitsWithEnrolment, Visits],
     "04": [VisitsOfManyUsers, VisitsWithEnrolment, Visits],
-    "05": [VisitsWithMail, VisitsWithMail, VisitsWithEnrolment],
-    "06": [VisitsInProduction, VisitsInProduction, VisitsWithMail],
+    "05": [VisitsWithMail, VisitsWithEnrolment],
+    "06": [VisitsInProduction, VisitsWithMail],
 }
 
 
-def machines_for(number):
-    """Return what may be done in a step: all of it, and less, which gets deeper."""
-    return MACHINES[number]
+def visits_of(number):
+    """Yield what is done: anything, or less, which gets deeper; and how it ends."""
+    for machine in MACHINES[number]:
+        for ending in machine.endings:
+            yield machine, ending
