@@ -388,13 +388,16 @@ class VisitsWithMail(VisitsOfManyUsers):
         """Twenty wrong codes in a row make a password useless, until it is changed."""
         other = self.opened[1]
         for _ in range(2):
-            self.gives_code(browser, user, True, "wrong", "plain", 5)
-            self.gives_recovery_code(browser, user, user, True, "wrong", "plain", 4)
-            self.come_to("/login/code", other, user)
-            self.gives_recovery_code(browser, user, user, True, "wrong", "plain", 1)
             self.clock.move(WINDOW)
-        self.gives_code(other, user, True, "fresh", "plain", 1)
+            self.gives_password(other, user, "right", "plain", 1)
+            self.gives_code(browser, user, True, "wrong", "plain", 5)
+            self.gives_recovery_code(browser, user, user, True, "wrong", "plain", 5)
+            self.open(other, "/login/code")
         self.get_link(browser, user)
+        self.changes(browser, user, False, "/reset/new", "wrong", new="new")
+        self.clock.move(WINDOW)
+        for whose, spelling in ((user, "capitals"), (self.model.users[1], "plain")):
+            self.gives_password(other, whose, "right", spelling, 1)
         self.changes(browser, user, False, "/reset/new", "fresh", new="new")
         self.clock.move(TIME_STEP)
         self.gives_code(browser, user, True, "fresh", "plain", 1)
