@@ -1,10 +1,13 @@
 """The rules of the login in their shortest form: who may be in, and what is answered.
 
 It knows nothing of the app. In tests/test_fuzz.py visitors do one thing after another,
-and each time this model says what has to happen.
+and each time this model says what has to happen. tests/model_mail.py has the rules that
+came with the mails and the account page.
 """
 
+import itertools
 import re
+from collections import Counter
 from dataclasses import dataclass
 from dataclasses import field
 from typing import NamedTuple
@@ -19,6 +22,7 @@ LIMIT = 5
 LIMIT_OF_NETWORK = 20
 LIMIT_OF_ACCOUNT = 50  # from all networks together
 LIMIT_OF_CUSTOMER = 100  # who may have many networks
+IDS = itertools.count()
 
 # Two devices of one home, its neighbour, and three spellings of two IPv4 addresses.
 ADDRESSES = {
@@ -41,17 +45,26 @@ class User:
     last_time_step: int = -1
     recovery_codes: list = field(default_factory=list)
     used_recovery_codes: list = field(default_factory=list)
-    logouts: int = 0
+    generation: int = 0  # the next one begins when all sessions of the user end
+    email: str = ""
+    link: object = None  # the one that still resets the password
+    wrong_codes: Counter = field(default_factory=Counter)  # in a row, on each route
+    is_disabled: bool = False
+    is_renewing: bool = False  # an operator has removed the phone
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Session:
-    """What the cookies of a browser stand for. Copied cookies are the same session."""
+    """What the cookie of a browser says. Copied cookies say the same."""
 
     user: User = None
     is_in: bool = False
-    since: int = 0  # when the password was right
-    logouts: int = 0  # of the user, before this session began
+    since: int = 0  # when the password was right, or the login complete
+    generation: int = 0  # of the user's sessions
+    link: object = None  # which was followed
+    seen: int = 0
+    has_proved_address: bool = False
+    id: str = field(default_factory=lambda: f"session {next(IDS)}")
 
 
 class Answer(NamedTuple):
@@ -66,6 +79,8 @@ class Answer(NamedTuple):
 class Door:
     """The site: a browser has a session and an address, and asks for something."""
 
+    forgotten = ("code", "recovery", "enrolment")  # after a complete login
+
     def __init__(self, step, clock):
         self.has_many_users = step >= "04"  # and logs out on all devices
         self.clock = clock
@@ -77,7 +92,7 @@ class Door:
 
     def is_alive(self, session):
         """A logout ends all sessions of the user, from the step with a database on."""
-        return not self.has_many_users or session.logouts == session.user.logouts
+        return not self.has_many_users or session.generation == session.user.generation
 
     def who_is_in(self, session):
         """Only both factors let somebody in."""
@@ -90,10 +105,15 @@ class Door:
         is_over = self.clock.now() - session.since > PENDING_LIFETIME
         return None if is_over else session.user
 
+    def begin(self, user, **what):
+        """Begin a new session: of a pending login, unless it is said that it is in."""
+        now, generation = self.clock.now(), user.generation
+        return Session(user, since=now, seen=now, generation=generation, **what)
+
     def let_in(self, browser, user):
-        """Begin a new session."""
+        """Begin a new session, which is in."""
         self.forget_guesses(user, browser.address)
-        browser.session = Session(user, is_in=True, logouts=user.logouts)
+        browser.session = self.begin(user, is_in=True)
 
     # What they ask for.
 
@@ -118,14 +138,13 @@ class Door:
         if wait:
             return Answer(429, "/login", wait=wait)
         user = self.find(name)
-        if user is None or password != user.password:
+        if user is None or not self.is_right(user, password):
             return Answer(422, "/login")
-        now = self.clock.now()
-        browser.session = Session(user, since=now, logouts=user.logouts)
+        browser.session = self.begin(user)
         return self.open(browser, "/login/code")
 
     def give_code(self, browser, code):
-        """A code is good for a step either way, once, and never after a later one."""
+        """The code from the phone ends the login."""
         user = self.who_is_pending(browser.session)
         if user is None or not user.secret:
             return self.open(browser, "/login/code")
@@ -134,15 +153,14 @@ class Door:
         wait = self.count_guess("code", user.username)
         if wait:
             return Answer(429, "/login/code", wait=wait)
-        time_step = self.time_step_of(user.secret, code)
-        if time_step is None or time_step <= user.last_time_step:
-            return Answer(422, "/login/code")
-        user.last_time_step = time_step
+        if not self.is_good(user, code):
+            return self.refuse_code(user, "/login/code")
+        self.use_up(user, code)
         self.let_in(browser, user)
         return Answer(200, "/")
 
     def give_recovery_code(self, browser, code):
-        """A recovery code is good once, however it is spelled."""
+        """A recovery code serves in the place of the phone."""
         user = self.who_is_pending(browser.session)
         if user is None or not user.secret:
             return self.open(browser, "/login/recovery")
@@ -151,11 +169,9 @@ class Door:
         wait = self.count_guess("recovery", user.username)
         if wait:
             return Answer(429, "/login/recovery", wait=wait)
-        code = "".join(code.split()).replace("-", "").lower()
-        if code not in user.recovery_codes:
-            return Answer(422, "/login/recovery")
-        user.recovery_codes.remove(code)
-        user.used_recovery_codes.append(code)
+        if not self.is_good_recovery_code(user, code):
+            return self.refuse_code(user, "/login/recovery")
+        self.use_up_recovery_code(user, code)
         self.let_in(browser, user)
         return Answer(200, "/")
 
@@ -169,7 +185,7 @@ class Door:
         wait = self.count_guess("enrolment", user.username)
         if wait:
             return Answer(429, "/enrol", wait=wait)
-        secret = self.waiting[browser.session]
+        secret = self.waiting[browser.session.id]
         time_step = self.time_step_of(secret, code)
         if time_step is None:
             return Answer(422, "/enrol", shows="secret")
@@ -186,30 +202,61 @@ class Door:
             return Answer(422, "/register")
         user = User(name, password)
         self.users.append(user)
-        browser.session = Session(user, since=self.clock.now())
+        browser.session = self.begin(user)
         return self.open(browser, "/enrol")
 
     def log_out(self, browser):
         """Logging out works whoever one is."""
         user = self.who_is_in(browser.session)
         if user:
-            user.logouts += 1
+            user.generation += 1
         browser.session = Session()
         return Answer(200, "/login")
 
+    # What is right.
+
+    def is_right(self, user, password):
+        """Tell whether a password is that of the user."""
+        return password == user.password
+
+    def is_good(self, user, code):
+        """A code is good for a step either way, once, and never after a later one."""
+        time_step = self.time_step_of(user.secret, code)
+        return time_step is not None and time_step > user.last_time_step
+
+    def use_up(self, user, code):
+        """From now on only later codes are good."""
+        user.last_time_step = self.time_step_of(user.secret, code)
+
+    def is_good_recovery_code(self, user, code):
+        """A recovery code is good once, however it is spelled."""
+        return bare(code) in user.recovery_codes
+
+    def use_up_recovery_code(self, user, code):
+        """The others stay as they are."""
+        user.recovery_codes.remove(bare(code))
+        user.used_recovery_codes.append(bare(code))
+
+    def refuse_code(self, user, path):
+        """A wrong code leads nowhere."""
+        return Answer(422, path)
+
     # What they are shown.
+
+    def show_page(self, browser, answer):
+        """To look at a page changes nothing."""
 
     def show_secret(self, browser, secret):
         """A session is shown one secret, as often as it likes, and nobody else's."""
-        known = self.waiting.setdefault(browser.session, secret)
-        assert known == secret
-        others = [s for key, s in self.waiting.items() if key is not browser.session]
-        assert secret not in others
+        name = browser.session.id
+        assert self.waiting.setdefault(name, secret) == secret
+        assert secret not in [s for key, s in self.waiting.items() if key != name]
 
     def show_codes(self, browser, codes):
         """Ten recovery codes, for the one who is in."""
         assert len(set(codes)) == 10
         user = self.who_is_in(browser.session)
+        user.used_recovery_codes += user.recovery_codes
         user.recovery_codes = [code.replace("-", "") for code in codes]
 
     # What they type.
@@ -251,20 +298,25 @@ class Door:
 
     def count_guess(self, purpose, name, address=None):
         """Count a guess, right or wrong; return the seconds to wait after too many."""
-        now = self.clock.now()
         for key, limit in self.counters(purpose, name, address).items():
-            opened, count = self.counts.get(key, (now, 0))
-            if now - opened >= WINDOW:
-                opened, count = now, 0
-            self.counts[key] = (opened, count + 1)
-            if count >= limit:
-                return opened + WINDOW - now
+            end = self.count(self.counts, key, limit, WINDOW)
+            if end:
+                return end - self.clock.now()
         return None
+
+    def count(self, counts, key, limit, window):
+        """Count something; return when the window ends, if there was too much."""
+        now = self.clock.now()
+        opened, before = counts.get(key, (now, 0))
+        if now - opened >= window:
+            opened, before = now, 0
+        counts[key] = (opened, before + 1)
+        return opened + window if before >= limit else None
 
     def forget_guesses(self, user, address):
         """Who is in counts anew here, and takes back what that cost the network."""
         name = self.fold(user.username)
-        for purpose in ("code", "recovery", "enrolment"):
+        for purpose in self.forgotten:
             self.counts.pop((purpose, name), None)
         counters = self.counters("password", name, address)
         own = [key for key in counters if name in key]
@@ -278,15 +330,24 @@ class Door:
 
     # When something is over.
 
-    def end_of(self, what, sessions):
-        """The second at which a code, a pending login or a pause is over."""
-        now = self.clock.now()
-        ends = {
-            "code": [(now // TIME_STEP + 1) * TIME_STEP],
+    def ends(self, sessions):
+        """The seconds at which codes, pending logins and pauses are over."""
+        return {
+            "code": [(self.clock.now() // TIME_STEP + 1) * TIME_STEP],
             "login": [s.since + PENDING_LIFETIME + 1 for s in sessions if not s.is_in],
             "pause": [opened + WINDOW for opened, _ in self.counts.values()],
         }
-        return min((end for end in ends[what] if end > now), default=now + 1)
+
+    def end_of(self, what, sessions):
+        """The next second at which something is over."""
+        now = self.clock.now()
+        ends = self.ends(sessions)[what]
+        return min((end for end in ends if end > now), default=now + 1)
+
+
+def bare(code):
+    """A recovery code as it is compared, however it was typed."""
+    return "".join(code.split()).replace("-", "").lower()
 
 
 def is_code(text):

@@ -1,4 +1,7 @@
-"""Visitors who do anything, in any order; tests/model.py says what has to happen."""
+"""Visitors who do anything, in any order; tests/model.py says what has to happen.
+
+What they do with mails and on the account page is in tests/visits_mail.py.
+"""
 
 import re
 import sys
@@ -18,6 +21,8 @@ from tests.model import Answer
 from tests.model import Door
 from tests.model import Session
 from tests.model import User
+from tests.model_mail import DoorInProduction
+from tests.model_mail import DoorWithMail
 from tests.phone import Phone
 from tests.phone import scan
 from tests.stage import GOOD_PASSWORD
@@ -25,6 +30,7 @@ from tests.stage import equip
 from tutorial import TIME_STEP
 from tutorial import totp
 
+DOORS = {"05": DoorWithMail, "06": DoorInProduction}
 HOME, ELSEWHERE = list(ADDRESSES)[:2], list(ADDRESSES)[2:4]
 NO_CODE = "000000"
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -63,18 +69,22 @@ class Visits(RuleBasedStateMachine):
 
     browsers = Bundle("browsers")
     users = Bundle("users")
+    endings = ("come_home",)
+    pause = WINDOW  # then all guesses may be made again
 
-    def __init__(self, site, accounts):
+    def __init__(self, site, accounts, ending):
         super().__init__()
         self.site = site
         self.accounts = accounts
         self.clock = site.clock
-        self.model = Door(site.stage.number, site.clock)
+        number = site.stage.number
+        self.model = DOORS.get(number, Door)(number, site.clock)
         self.opened = []
         self.was_asked = False
         self.thief = None
         self.copied_cookies = []  # all there ever were, and their sessions
         self.last_success = None
+        self.ending = getattr(self, ending)
 
     @initialize(target=browsers, second=st.sampled_from([HOME[1], *ELSEWHERE]))
     def open_two_browsers(self, second):
@@ -105,16 +115,18 @@ class Visits(RuleBasedStateMachine):
         return user
 
     def teardown(self):
-        """In the end see who is in; and whatever happened, the owner can log in."""
+        """In the end see who is in; then an owner and a guesser try something."""
         has_failed = sys.exc_info()[0] is not None  # which is what shall be told
         if has_failed or not (self.opened and self.model.users):
             return
         for browser in self.opened:
             self.look_who_is_in(browser)
-        self.try_copied_cookies()
-        self.clock.move(WINDOW)
         self.logs_out(self.opened[0])
-        self.come_home(self.opened[0], self.model.users[0])
+        self.clock.move(self.pause)
+        self.ending(self.opened[0], self.model.users[0])
+        for browser in self.opened:
+            self.look_who_is_in(browser)
+        self.try_copied_cookies()
 
     def come_home(self, browser, user):
         """Log in with a code; too old, too new, used and many codes lead nowhere."""
@@ -134,23 +146,23 @@ class Visits(RuleBasedStateMachine):
 
     def fill_in(self, browser, path, predict, times=1, **values):
         """Fill in a form, of the page that is open if it has this one; send it."""
-        if not is_form_of(path, browser.visitor.page):
+        if not is_form_of(path, browser.visitor.page, values):
             self.open(browser, path)
         page, before = browser.visitor.page, browser.session
-        if is_form_of(path, page):
+        if is_form_of(path, page, values):
             form = page.filled_in(**values)
         else:  # it is not offered: the visitor sends it all the same
             token = page.find("[name=csrf_token]").attributes["value"]
             form = path, {"csrf_token": token} | values
         self.send(browser, form, browser.session_of_page, predict, times)
-        if browser.session is not before and browser.session.is_in:
+        if browser.session.id != before.id and browser.session.is_in:
             self.last_success = path, browser.session.user, predict, values
 
     def send(self, browser, form, session, predict, times=1):
         """Press the button of a form, which is good in the session that it is from."""
         for _ in range(times):
             target, _, _ = form[0].partition("?")
-            is_good = session is browser.session
+            is_good = session.id == browser.session.id
             expected = predict(browser) if is_good else Answer(400, target)
             browser.visitor.send(*form)
             self.compare(browser, expected)
@@ -167,6 +179,7 @@ class Visits(RuleBasedStateMachine):
         path = page.path.partition("?")[0]
         seen = Answer(page.status, path, shows, wait and int(wait))
         assert seen == expected, f"{page!r} is {seen}, not {expected}"
+        self.model.show_page(browser, expected)
         if browser.session is not browser.session_of_page:
             browser.session_of_page = browser.session
             copy = browser.visitor.browser.cookies, browser.session
@@ -183,6 +196,7 @@ class Visits(RuleBasedStateMachine):
         assert page.status == (200 if user else 302), f"{page!r} for {user}"
         if user:
             assert re.search(rf"\b{user.username}\b", page.text), page.text
+            self.model.show_page(browser, Answer(200, "/"))
 
     def try_copied_cookies(self):
         """See how far one comes with the cookies that were copied last."""
@@ -297,6 +311,7 @@ class VisitsWithEnrolment(Visits):
 
     browsers = Visits.browsers
     users = Visits.users
+    endings = (*Visits.endings, "lose_the_phone")
 
     @initialize(target=users, is_enrolled=st.booleans())
     def know_a_user(self, is_enrolled):
@@ -308,7 +323,7 @@ class VisitsWithEnrolment(Visits):
         self.open(browser, path)
 
     def come_home(self, browser, user):
-        """Set up the phone after the pause, and log in without it as well."""
+        """Set up the phone first, after a pause."""
         if not user.secret:
             for which, times in (("wrong", 6), ("fresh", 1)):
                 self.confirms_phone(browser, user, True, browser, which, times)
@@ -316,10 +331,15 @@ class VisitsWithEnrolment(Visits):
             self.logs_out(browser)
             self.confirms_phone(browser, user, True, browser, "fresh", 1)
             self.gives_code(browser, user, True, "used", "plain", 1)
+        super().come_home(browser, user)
+
+    def lose_the_phone(self, browser, user):
+        """Log in with recovery codes; used and many codes lead nowhere."""
+        if not user.secret:
+            self.confirms_phone(browser, user, True, browser, "fresh", 1)
         for which, times in (("unused", 1), ("used", 1), ("wrong", 6), ("unused", 1)):
             spelling = "capitals" if which == "unused" else "plain"
             self.gives_recovery_code(browser, user, user, True, which, spelling, times)
-        super().come_home(browser, user)
 
     @rule(
         browser=browsers,
@@ -332,7 +352,7 @@ class VisitsWithEnrolment(Visits):
     def confirms_phone(self, browser, user, is_asked, shown_to, which, times):
         if is_asked:
             self.come_to("/enrol", browser, user)
-        secret = self.model.waiting.get(shown_to.session)
+        secret = self.model.waiting.get(shown_to.session.id)
         code = self.code_of(secret, 0, which)
         predict = partial(self.model.confirm_phone, code=code)
         self.fill_in(browser, "/enrol", predict, times, code=code)
@@ -390,10 +410,12 @@ class VisitsOfManyUsers(VisitsWithEnrolment):
             self.gives_password(browser, User(f"s{number}", ""), "wrong", "plain", 1)
 
 
-def is_form_of(path, page):
-    """Tell whether a page shows the form of a path."""
-    fields = page.find_all("form input:not([name=csrf_token])")
-    return bool(fields) and page.path.partition("?")[0] == path
+def is_form_of(path, page, names=()):
+    """Tell whether a page shows the form of a path, and would lead nowhere else."""
+    inputs = page.find_all("form input:not([name=csrf_token])")
+    fields = {field.attributes["name"] for field in inputs}
+    is_form = fields and fields.issuperset(names)
+    return bool(is_form) and page.path == path
 
 
 def typed(code, spelling):
@@ -404,11 +426,3 @@ def typed(code, spelling):
         "wide": code.translate(FULL_WIDTH),
     }
     return spelled.get(spelling, code)
-
-
-MACHINES = {"02": Visits, "03": VisitsWithEnrolment, "04": VisitsOfManyUsers}
-
-
-def machines_for(number):
-    """Return what may be done in a step: all of it, and less, which gets deeper."""
-    return [MACHINES[key] for key in sorted(MACHINES, reverse=True) if key <= number]

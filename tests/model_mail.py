@@ -1,0 +1,513 @@
+"""The rules of what came with the mails: proved addresses, resets and the account page.
+
+Like tests/model.py, on which it builds, it knows nothing of the app.
+"""
+
+import re
+from dataclasses import dataclass
+from dataclasses import replace
+
+from tests.model import PENDING_LIFETIME
+from tests.model import Answer
+from tests.model import Door
+from tests.model import Session
+from tests.model import User
+from tests.model import is_code
+
+EIGHT_DIGITS = re.compile("[0-9]{8}")
+MAILED_LIFETIME = 20 * 60  # of codes and links
+IN_A_ROW = 20
+LIMIT_OF_MAIL = 3  # an hour
+HOUR = 60 * 60
+DAY = 24 * HOUR
+ASKED_FOR = ("address_known", "email_code", "reset")  # the kinds of mail with a limit
+IDLE_LIFETIME = 30 * 60
+LIFETIME = 12 * HOUR
+SHORTEST = 15
+WEAK = "aaaaaaaaaaaaaaaaaaaaaaaa"
+
+
+@dataclass
+class Registration:
+    """What somebody typed who has not proved the address."""
+
+    username: str
+    email: str
+    password: str
+    since: int  # when the last code was mailed
+    code: str = ""
+
+
+@dataclass(eq=False)
+class Link:
+    """A link that resets a password."""
+
+    user: User
+    path: str
+    expires: int
+
+
+@dataclass
+class Change:
+    """What is typed to prove that it is still the owner, and into what it changes."""
+
+    code: str
+    current: str = ""
+    password: str = ""
+    confirm: str = ""
+
+    @property
+    def is_filled_in(self):
+        """A new password has to be long enough, and typed twice; a code is needed."""
+        is_same = self.password == self.confirm
+        return bool(self.code) and is_same and len(self.password) >= SHORTEST
+
+    def is_good_for(self, user):
+        """A new password is hard to guess and differs from the old one."""
+        return self.password not in (WEAK, user.password)
+
+
+class DoorWithMail(Door):
+    """Addresses are proved, passwords are reset, accounts change; mails tell of it."""
+
+    forgotten = (*Door.forgotten, "current password", "account code")
+
+    def __init__(self, step, clock):
+        super().__init__(step, clock)
+        self.outbox = {}  # in the order in which they were posted
+        self.mailed = {}  # how many, by kind and about whom
+        self.registrations = {}  # by session
+        self.proved = {}  # when a session proved that it may have another phone
+
+    # Who is there.
+
+    def end_sessions(self, user):
+        """End all sessions of a user, and all pending logins."""
+        user.generation += 1
+
+    def let_in(self, browser, user):
+        """A complete login says that the wrong codes were the owner's."""
+        super().let_in(browser, user)
+        user.wrong_codes["login"] = user.wrong_codes["account"] = 0
+
+    def is_right(self, user, password):
+        """After twenty wrong codes in a row the password counts as stolen."""
+        is_stolen = user.wrong_codes["login"] >= IN_A_ROW
+        return super().is_right(user, password) and not is_stolen
+
+    def refuse_code(self, user, path):
+        """Count wrong codes; the twentieth ends all sessions, and a mail says why."""
+        user.wrong_codes["login"] += 1
+        if user.wrong_codes["login"] >= IN_A_ROW:
+            self.end_sessions(user)
+            self.post("password_stolen", user.email)
+        return Answer(422, path)
+
+    def use_up_recovery_code(self, user, code):
+        """The owner is told."""
+        super().use_up_recovery_code(user, code)
+        self.post("recovery_code_used", user.email)
+
+    # What they ask for.
+
+    def open(self, browser, path):
+        """Pages open for those who are in, for who followed a link, or registered."""
+        session = browser.session
+        if path.startswith("/account"):
+            shows = (
+                "secret" if path == "/account/phone" and self.may_scan(session) else ""
+            )
+            is_in = self.who_is_in(session)
+            return Answer(200, path, shows) if is_in else Answer(200, "/login")
+        if path == "/register/verify" and session.id not in self.registrations:
+            return self.open(browser, "/enrol")
+        if path == "/reset/new" and not self.followed(session):
+            return Answer(200, "/reset")
+        if path in ("/register/verify", "/reset", "/reset/new"):
+            return Answer(200, path)
+        return super().open(browser, path)
+
+    def register(self, browser, name, email, password):
+        """Nobody is a user, and no name is taken, until the address is proved."""
+        wait = self.count_guess("registration", None, browser.address)
+        if wait:
+            return Answer(429, "/register", wait=wait)
+        if self.find(name):
+            return Answer(422, "/register")
+        wait = self.count_guess("address", email, browser.address)
+        if wait:
+            return Answer(429, "/register", wait=wait)
+        browser.session = Session()
+        self.forget_old_registrations()
+        self.wait_for_code(browser.session, name, email, password)
+        return self.open(browser, "/register/verify")
+
+    def wait_for_code(self, session, name, email, password):
+        """Keep what was typed, for this session alone, and have a code mailed."""
+        new = Registration(name, self.fold(email), password, self.clock.now())
+        self.registrations[session.id] = new
+        self.post_code(session)
+
+    def forget_old_registrations(self):
+        """After a day nobody waits for a code any more."""
+        first = self.clock.now() - DAY
+        waiting = self.registrations.items()
+        self.registrations = {key: new for key, new in waiting if new.since >= first}
+
+    def ask_for_another_code(self, browser):
+        """Another code is mailed, but not without end."""
+        session = browser.session
+        new = self.registrations.get(session.id)
+        if new is None:
+            return self.open(browser, "/enrol")
+        wait = self.count_guess("resend", new.email, browser.address)
+        if wait:
+            return Answer(429, "/register/verify", wait=wait)
+        self.post_code(session)
+        return self.open(browser, "/register/verify")
+
+    def give_mailed_code(self, browser, code):
+        """Only the newest code proves the address, in the session that asked for it."""
+        new = self.registrations.get(browser.session.id)
+        if new is None:
+            return self.open(browser, "/enrol")
+        code = "".join(code.split())
+        if not EIGHT_DIGITS.fullmatch(code):
+            return Answer(422, "/register/verify")
+        wait = self.count_guess("email code", browser.session.id)
+        if wait:
+            return Answer(429, "/register/verify", wait=wait)
+        is_old = self.clock.now() - new.since >= MAILED_LIFETIME
+        if code != new.code or is_old:
+            return Answer(422, "/register/verify")
+        return self.prove_address(browser, new)
+
+    def prove_address(self, browser, new):
+        """The first one to prove the address gets it, and the name."""
+        if self.find(new.username) or self.find_by_email(new.email):
+            return Answer(422, "/register/verify")
+        del self.registrations[browser.session.id]
+        user = User(new.username, new.password, email=new.email)
+        self.users.append(user)
+        browser.session = self.begin(user)
+        return self.open(browser, "/enrol")
+
+    def ask_for_reset(self, browser, email):
+        """Everybody gets the same answer."""
+        wait = self.count_guess("reset", email, browser.address)
+        if wait:
+            return Answer(429, "/reset", wait=wait)
+        self.post("reset", self.fold(email))
+        return Answer(200, "/login")
+
+    def follow(self, browser, link):
+        """To follow a link uses up nothing."""
+        if link and self.clock.now() < link.expires:
+            browser.session = replace(browser.session, link=link)
+        return self.open(browser, "/reset/new")
+
+    def followed(self, session):
+        """The newest link is good, once, until the password changes or it is old."""
+        link = session.link
+        is_good = link and link.user.link is link and self.clock.now() < link.expires
+        return link if is_good else None
+
+    def choose_password(self, browser, change):
+        """The link alone is not enough; and who has chosen a password is not in."""
+        link = self.followed(browser.session)
+        if link is None:
+            return self.open(browser, "/reset/new")
+        user, path = link.user, "/reset/new"
+        if not user.secret:  # nobody was ever in
+            change = replace(change, code="none")
+        if not change.is_filled_in:
+            return Answer(422, path)
+        refused = user.secret and self.refuse_any(user, change.code, "reset", path)
+        if refused or not change.is_good_for(user):
+            return refused or Answer(422, path)
+        if user.secret:
+            self.use_up_any(user, change.code)
+        self.set_password(user, change.password)
+        self.forget_guesses(user, browser.address)
+        user.wrong_codes.clear()
+        browser.session = Session()
+        return Answer(200, "/login")
+
+    def set_password(self, user, password):
+        """A new password ends all sessions and the link; the owner is told."""
+        user.password, user.link = password, None
+        self.end_sessions(user)
+        self.post("password_changed", user.email)
+
+    # What they change.
+
+    def change_password(self, browser, change):
+        """Whoever changes the password stays in, and nobody else does."""
+        path = "/account/password"
+        user = self.who_is_in(browser.session)
+        if user and not (change.is_filled_in and change.current):
+            return Answer(422, path)
+        refused = self.refuse_owner(browser, change, path)
+        if refused or not change.is_good_for(user):
+            return refused or Answer(422, path)
+        self.use_up_any(user, change.code)
+        self.set_password(user, change.password)
+        self.let_in(browser, user)
+        return Answer(200, "/account")
+
+    def make_recovery_codes(self, browser, change):
+        """The old recovery codes die, and other sessions end."""
+        path = "/account/recovery-codes"
+        refused = self.refuse_owner(browser, change, path)
+        if refused:
+            return refused
+        user = self.who_is_in(browser.session)
+        self.use_up_any(user, change.code)
+        self.change(browser, user, "recovery_codes_renewed")
+        return Answer(200, path, shows="codes")
+
+    def change_phone(self, browser, change):
+        """First the owner gives a proof, then a code of the new phone."""
+        path = "/account/phone"
+        user = self.who_is_in(browser.session)
+        if user and self.may_scan(browser.session):
+            return self.confirm_new_phone(browser, user, change.code, path)
+        refused = self.refuse_owner(browser, change, path)
+        if refused:
+            return refused
+        self.use_up_any(user, change.code)
+        self.let_in(browser, user)
+        self.proved[browser.session.id] = self.clock.now()
+        return self.open(browser, path)
+
+    def may_scan(self, session):
+        """The proof is good for ten minutes, in the session in which it was given."""
+        proved = self.proved.get(session.id)
+        return proved is not None and self.clock.now() - proved <= PENDING_LIFETIME
+
+    def confirm_new_phone(self, browser, user, code, path):
+        """Until a code confirms the new phone, the old one is good."""
+        if not is_code(code):
+            return Answer(422, path, shows="secret")
+        wait = self.count_guess("enrolment", user.username)
+        if wait:
+            return Answer(429, path, wait=wait)
+        secret = self.waiting[browser.session.id]
+        time_step = self.time_step_of(secret, code)
+        if time_step is None:
+            return Answer(422, path, shows="secret")
+        user.secret, user.last_time_step = secret, time_step
+        self.change(browser, user, "phone_changed")
+        return Answer(200, "/account")
+
+    def change(self, browser, user, notice):
+        """The owner is told; all sessions end, and this one goes on."""
+        self.post(notice, user.email)
+        self.end_sessions(user)
+        self.let_in(browser, user)
+
+    # What is right.
+
+    def refuse_owner(self, browser, change, path):
+        """Return what is answered to whoever does not know the password and a code."""
+        user = self.who_is_in(browser.session)
+        if user is None:
+            return self.open(browser, path)
+        if not (change.current and change.code):
+            return Answer(422, path)
+        wait = self.count_guess("current password", user.username)
+        if wait:
+            return Answer(429, path, wait=wait)
+        if change.current != user.password:
+            return Answer(422, path)
+        refused = self.refuse_any(user, change.code, "account", path)
+        if user.wrong_codes["account"] < IN_A_ROW:
+            return refused
+        self.end_sessions(user)
+        browser.session = Session()
+        return Answer(200, "/login")
+
+    def refuse_any(self, user, code, route, path):
+        """Return what is answered to a wrong code, from the phone or for recovery."""
+        wait = self.count_guess(f"{route} code", user.username)
+        if wait:
+            return Answer(429, path, wait=wait)
+        is_good = self.is_good_any(user, code)
+        if is_code(code) and user.wrong_codes[route] >= IN_A_ROW:
+            if is_good:
+                self.use_up(user, code)
+            is_good = False  # a recovery code alone will do
+        if is_good:
+            return None
+        user.wrong_codes[route] += 1
+        return Answer(422, path)
+
+    def is_good_any(self, user, code):
+        """Tell whether a code from the phone, or one for recovery, is good."""
+        is_good = self.is_good if is_code(code) else self.is_good_recovery_code
+        return is_good(user, code)
+
+    def use_up_any(self, user, code):
+        """Use up a code, from the phone or for recovery."""
+        use_up = self.use_up if is_code(code) else self.use_up_recovery_code
+        use_up(user, code)
+
+    def find_by_email(self, email):
+        """The user with this address."""
+        return next((user for user in self.users if user.email == email), None)
+
+    # What is mailed.
+
+    def post(self, kind, about):
+        """A mail that waits already says it."""
+        self.outbox[kind, about] = True
+
+    def post_code(self, session):
+        """The owner of a known address gets no code, but is told."""
+        new = self.registrations[session.id]
+        if self.find_by_email(new.email) and not self.is_renewal(session):
+            self.post("address_known", new.email)
+        else:
+            self.post("email_code", session.id)
+
+    def is_renewal(self, session):
+        """Nobody has to prove an address again."""
+        return False
+
+    def send_mails(self):
+        """Return the mails that are sent now: kind, about whom and to what address."""
+        letters, self.outbox = self.outbox, {}
+        mails = [(kind, about, self.address_of(kind, about)) for kind, about in letters]
+        return [mail for mail in mails if mail[2]]
+
+    def address_of(self, kind, about):
+        """Return where a mail goes, if there is something to say and not too often."""
+        letter = kind, about
+        if kind in ASKED_FOR and self.count(self.mailed, letter, LIMIT_OF_MAIL, HOUR):
+            return None
+        if kind == "email_code":
+            new = self.registrations.get(about)
+            return new and new.email
+        if kind == "reset":
+            user = self.find_by_email(about)
+            return user and user.email
+        return about
+
+    def mail_code(self, session_id, code):
+        """A newer code takes the place of an older one."""
+        new = self.registrations[session_id]
+        new.code, new.since = code, self.clock.now()
+
+    def mail_link(self, email, path):
+        """A newer link takes the place of an older one."""
+        user = self.find_by_email(email)
+        user.link = Link(user, path, self.clock.now() + MAILED_LIFETIME)
+        return user.link
+
+    def ends(self, sessions):
+        """Codes, links and proofs have an end as well."""
+        mails = [new.since for new in self.registrations.values()]
+        mails += [
+            user.link.expires - MAILED_LIFETIME for user in self.users if user.link
+        ]
+        proofs = [proved + PENDING_LIFETIME + 1 for proved in self.proved.values()]
+        hours = [opened + HOUR for opened, _ in self.mailed.values()]
+        more = {"mail": [sent + MAILED_LIFETIME for sent in mails], "proof": proofs}
+        return super().ends(sessions) | more | {"hour": hours}
+
+
+class DoorInProduction(DoorWithMail):
+    """Sessions end by themselves, and operators help users, or keep them out."""
+
+    def who_is_in(self, session):
+        """A session ends when it is idle, or old."""
+        now = self.clock.now()
+        is_idle = now - session.seen > IDLE_LIFETIME
+        is_over = is_idle or now - session.since > LIFETIME
+        return None if is_over else super().who_is_in(session)
+
+    def show_page(self, browser, answer):
+        """Whoever looks at a page is not idle; once a minute is noted."""
+        session, now = browser.session, self.clock.now()
+        is_seen = answer.status in (200, 422) or answer.path.startswith("/account")
+        if is_seen and self.who_is_in(session) and now - session.seen > 60:
+            browser.session = replace(session, seen=now)
+
+    def is_right(self, user, password):
+        """A disabled user has no right password."""
+        return super().is_right(user, password) and not user.is_disabled
+
+    def disable(self, user):
+        """End all sessions; nothing else of the user changes."""
+        user.is_disabled = True
+        self.end_sessions(user)
+
+    def enable(self, user):
+        """Let the user in again."""
+        user.is_disabled = False
+
+    def remove_phone(self, user):
+        """A new phone then needs the password and a mailed code."""
+        user.used_recovery_codes += user.recovery_codes
+        user.secret, user.recovery_codes, user.link = "", [], None
+        user.is_renewing = True
+        self.end_sessions(user)
+        self.post("second_factor_reset", user.email)
+
+    def is_renewal(self, session):
+        """A login that waits for a mailed code knew the password."""
+        return session.user is not None and not session.is_in
+
+    def give_password(self, browser, name, password):
+        """Who has to prove the address again is mailed a code."""
+        before = browser.session
+        answer = super().give_password(browser, name, password)
+        user = browser.session.user
+        if browser.session is before or not user.is_renewing:
+            return answer
+        self.wait_for_code(browser.session, user.username, user.email, user.password)
+        return self.open(browser, "/login/code")
+
+    def has_to_prove_address(self, session):
+        """The password alone leads to no new phone."""
+        user = self.who_is_pending(session)
+        return user and user.is_renewing and not session.has_proved_address
+
+    def open(self, browser, path):
+        """First the address is proved, then the phone set up."""
+        answer = super().open(browser, path)
+        if answer.path != "/enrol" or not self.has_to_prove_address(browser.session):
+            return answer
+        waits = browser.session.id in self.registrations
+        return Answer(200, "/register/verify" if waits else "/login")
+
+    def prove_address(self, browser, new):
+        """The address of a user who has one is proved in a pending login."""
+        user = self.who_is_pending(browser.session)
+        if user is None or not user.is_renewing:
+            return super().prove_address(browser, new)
+        del self.registrations[browser.session.id]
+        browser.session = self.begin(user, has_proved_address=True)
+        return self.open(browser, "/enrol")
+
+    def confirm_phone(self, browser, code):
+        """With a phone nothing has to be proved any more."""
+        if self.has_to_prove_address(browser.session):
+            return self.open(browser, "/enrol")
+        user = self.who_is_pending(browser.session)
+        answer = super().confirm_phone(browser, code)
+        if answer.shows == "codes":
+            user.is_renewing = False
+        return answer
+
+    def address_of(self, kind, about):
+        """Without a phone the mailbox alone would do: there is no link."""
+        address = super().address_of(kind, about)
+        user = self.find_by_email(about)
+        return None if kind == "reset" and user and user.is_renewing else address
+
+    def ends(self, sessions):
+        """Sessions have two ends."""
+        idle = [session.seen + IDLE_LIFETIME + 1 for session in sessions]
+        old = [session.since + LIFETIME + 1 for session in sessions]
+        return super().ends(sessions) | {"idle": idle, "session": old}
