@@ -168,15 +168,16 @@ def file_of(app):
 def close_databases():
     """Close the connections that the apps of a test have kept open, and clean up."""
     while STARTED:
-        app, folder, config = STARTED.pop()
+        site = STARTED.pop()
+        app = site.app
         if "sqlalchemy" not in app.extensions:
             continue
         with app.app_context():
             app.extensions["sqlalchemy"].engine.dispose()
         for file in Path(SCRATCH.name).glob(f"{file_of(app).name}*"):
             file.unlink()
-        if app.config == config:
-            RESTED[folder].append(app)
+        if site.may_rest and app.config == site.config_of_app:
+            RESTED[site.stage.folder].append(app)
 
 
 def development(stage):
@@ -244,10 +245,10 @@ class Stage:
         usual = self.rests and not config
         config = CONFIG | config
         app = (usual and take_rested(self)) or self.make(config)
-        STARTED.append((app, self.folder, usual and dict(app.config)))
         if DATABASE in app.config:
             config[DATABASE] = app.config[DATABASE]
-        return Site(self, app, clock, config, untouched=usual)
+        STARTED.append(Site(self, app, clock, config, usual))
+        return STARTED[-1]
 
     @property
     def rests(self):
@@ -266,12 +267,14 @@ class Stage:
 class Site:
     """A running app."""
 
-    def __init__(self, stage, app, clock, config, untouched=False):
+    def __init__(self, stage, app, clock, config, usual):
         self.stage = stage
         self.app = app
         self.clock = clock
         self.config = config
-        self.untouched = untouched
+        self.config_of_app = dict(app.config)
+        self.untouched = usual  # nobody was here
+        self.may_rest = usual  # another test may have the app
 
     @property
     def database(self):
@@ -282,7 +285,11 @@ class Site:
 
     @property
     def engine(self):
-        """Return the engine with which the app reaches the database."""
+        """Return the engine with which the app reaches the database.
+
+        A test may listen to it, so no other test gets it.
+        """
+        self.may_rest = False
         if "sqlalchemy" not in self.app.extensions:
             raise NotOfferedError("this step has no database")
         with self.app.app_context():
