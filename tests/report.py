@@ -93,6 +93,7 @@ def since(item):
 def sentence(item):
     """Return what a test asks for, in words."""
     words = item.originalname.removeprefix("test_").replace("_", " ")
+    words = words.replace(" s ", "'s ")  # the owner_s login
     return words[0].upper() + words[1:]
 
 
@@ -208,9 +209,9 @@ class Progress:
 
     def next_lines(self):
         """Return what to do next: the first thing that fails, and where to read."""
-        for promise in self.promises.values():
-            if promise.is_broken:
-                return [f"Next: {sentence(promise.item)}", *where_to_look(promise.item)]
+        broken = [p.item for p in self.promises.values() if p.is_broken]
+        if broken:
+            return [*begin_with("Next", broken[0]), *newest_lines(broken)]
         if not self.is_whole or not all(p.is_kept for p in self.promises.values()):
             return []
         done = max(since(promise.item) for promise in self.promises.values())
@@ -218,6 +219,23 @@ class Progress:
         if following not in CHAPTERS:
             return []
         return [f"Next: step {following}", f"Read: {CHAPTERS[following]}"]
+
+
+def begin_with(word, item):
+    """Return the lines that send a reader to one test."""
+    return [f"{word}: {sentence(item)}", *where_to_look(item)]
+
+
+def newest_lines(broken):
+    """Return where to begin for somebody who had completed the step before.
+
+    The tests of that step log in as this one does, so they fail until it is typed.
+    """
+    newest = since(max(broken, key=since))
+    if newest == since(broken[0]):
+        return []
+    first = next(item for item in broken if since(item) == newest)
+    return begin_with(f"Or, if the step before {newest} was complete", first)
 
 
 def by_chapter(item):

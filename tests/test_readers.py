@@ -258,6 +258,13 @@ def test_each_step_so_far_has_a_line_and_what_was_not_run_is_not_passed():
     assert progress.next_lines()[0] == "Next: C"
 
 
+def test_who_had_completed_the_step_before_is_told_where_this_one_begins():
+    lines = progress_after(a_01="failed", b_02="passed", c_02="failed").next_lines()
+
+    assert lines[0] == "Next: A"
+    assert "Or, if the step before 02 was complete: C" in lines
+
+
 def test_when_a_step_is_complete_the_next_one_is_named():
     progress = progress_after(a_01="passed", b_02="passed")
 
