@@ -38,18 +38,20 @@ from tests.stage import close_databases
 from tests.test_every_page import pages_of
 from tests.visits_mail import visits_of
 
-ROUNDS = 12
-CASES = 2  # in a round: the first one is the shortest
+ROUNDS = 3
+ROUNDS_OF_VISITS = 12  # as many as there are endings
+CASES = 10  # in a round: after these, Hypothesis varies what it knows
 ANSWERS = (200, 302, 400, 404, 405, 413, 422, 429)
 SETTINGS = settings(
     max_examples=CASES,
-    stateful_step_count=10,
+    stateful_step_count=30,
     database=None,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     report_multiple_bugs=False,
     phases=[Phase.generate, Phase.shrink],
 )
+SHORT_VISITS = settings(SETTINGS, max_examples=2, stateful_step_count=10)
 
 pytestmark = never_red("what it finds is known to nobody")
 
@@ -63,11 +65,11 @@ def one_qr_code_for_all(monkeypatch):
 
 @pytest.fixture
 def rounds(request):
-    """Return the seeds of the rounds: a few, always the same, or as many as time is."""
+    """Return what yields the seeds: some, always the same, or as many as time is."""
     if request.config.getoption("--url"):
         pytest.skip("not run with --url: the test starts the app itself, often")
     seconds = request.config.getoption("--fuzz")
-    return seeds_for(seconds) if seconds else range(ROUNDS)
+    return (lambda number: seeds_for(seconds)) if seconds else range
 
 
 def seeds_for(seconds):
@@ -79,11 +81,11 @@ def seeds_for(seconds):
 
 @since("02")
 def test_whoever_is_in_has_shown_both_factors(step, clock, rounds):
-    start = Starter(step, clock)
-    ways = cycle(visits_of(step.number))
-    for number, (machine, ending) in zip(rounds, ways, strict=False):
+    start, ways = Starter(step, clock), cycle(visits_of(step.number))
+    how = SHORT_VISITS if rounds is range else SETTINGS
+    for number, (machine, ending) in zip(rounds(ROUNDS_OF_VISITS), ways, strict=False):
         visits = seed(number)(partial(begin, machine, start, ending))
-        run_state_machine_as_test(visits, settings=SETTINGS)
+        run_state_machine_as_test(visits, settings=how)
 
 
 def begin(machine, start, ending):
@@ -118,7 +120,7 @@ def test_whatever_a_form_is_filled_with_is_answered_and_lets_nobody_in(
         assert answer.status in ANSWERS, answer
         assert not visitor.is_logged_in()
 
-    for number in rounds:
+    for number in rounds(ROUNDS):
         seed(number)(fill_in_anything)()
 
 
@@ -160,7 +162,7 @@ def test_whatever_an_address_says_is_answered_and_leads_nowhere_else(
         account = accounts[0] if accounts else site.account()
         visitor.log_in(account, to=f"/login?next={target}")
 
-    for number in rounds:
+    for number in rounds(ROUNDS):
         seed(number)(ask_for_anything)()
 
 

@@ -373,6 +373,8 @@ class VisitsWithMail(VisitsOfManyUsers):
         self.log_in(other, browser, user=user)
         for which in ("wrong", "used", "unused"):
             self.changes(browser, user, False, path, which, current="right")
+        self.takes_copied_cookies(self.thief, 1)
+        self.open(self.thief, path)
         self.clock.move(PENDING_LIFETIME + 1)
         for which in ("used recovery", "unused"):
             self.changes(browser, user, False, path, which, current="right")
