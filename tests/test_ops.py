@@ -27,6 +27,7 @@ from tests.test_throttle import IN_A_ROW
 from tests.test_throttle import guess_wrong_codes
 from tests.test_verify import ask_again
 from tests.test_verify import begin
+from tests.test_verify import counted_work
 from tests.visitor import NotOfferedError
 
 pytestmark = pytest.mark.ours
@@ -217,14 +218,19 @@ def test_a_disabled_user_is_out_at_once(site, owner):
 
 @since("06")
 @attack(5, 1)
-def test_a_disabled_user_is_refused_like_everybody_with_a_wrong_password(site, owner):
+def test_a_disabled_user_is_refused_like_everybody_with_a_wrong_password(
+    site, owner, monkeypatch
+):
     change(site, "disable")
-    right = give_password(site, owner)
+    with counted_work(site, monkeypatch) as of_right:
+        right = give_password(site, owner)
     owner.password = "not the password at all"
-    wrong = give_password(site, owner, network="198.51.100.2")
+    with counted_work(site, monkeypatch) as of_wrong:
+        wrong = give_password(site, owner, network="198.51.100.2")
 
     assert right.status == wrong.status == 422
     assert right.text == wrong.text
+    assert [len(work) for work in of_right] == [len(work) for work in of_wrong]
 
 
 @since("06")

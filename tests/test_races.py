@@ -820,7 +820,7 @@ MUTANTS = {
         """\
     return changes_one_row(
         update(SecondFactor)
-        .where(SecondFactor.user_id == user.id)
+        .filter_by(user_id=user.id, secret=user.second_factor.secret)
         .where(SecondFactor.last_time_step < time_step)
         .values(last_time_step=time_step)
     )
@@ -909,11 +909,11 @@ MUTANTS_OF_MAIL = {
         same_reset_link,
         "app/password_reset.py",
         """\
-    if not changes_one_row(delete(Reset).filter_by(link_id=reset.link_id)):
+    is_first = changes_one_row(delete(Reset).filter_by(link_id=reset.link_id))
 """,
         """\
     db.session.execute(delete(Reset).filter_by(link_id=reset.link_id))
-    if reset is None:
+    is_first = reset
 """,
     ),
     "reset in parts": Mutant(

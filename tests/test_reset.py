@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,18 +18,21 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 import requests
+from sqlalchemy import event
 
 from tests.marks import attack
 from tests.marks import gap
 from tests.marks import since
 from tests.marks import throttling
 from tests.marks import until
+from tests.phone import scan
 from tests.stage import CONFIG
 from tests.stage import PRODUCTION
 from tests.stage import development
 from tests.stage import equip
 from tests.stage import fill_in_registration
 from tests.stage import register
+from tests.test_account import prove
 from tests.test_recovery import recover
 from tests.test_session import content_of
 from tests.test_verify import LOOK_ALIKES
@@ -260,6 +264,57 @@ def test_a_form_without_a_code_is_no_use_once_there_is_a_phone(site):
 
     assert page.visitor.send(*form).status == 422
     assert password_works(site, account, account.password)
+
+
+def meanwhile(site, words, act, *values, **fields):
+    """Let somebody else act in the middle of a request, after a statement."""
+    came = []
+
+    def interrupt(connection, cursor, statement, *rest):
+        if words in statement and not came:
+            came.append("somebody")
+            with ThreadPoolExecutor() as pool:
+                came.append(pool.submit(act, *values, **fields).result())
+
+    event.listen(site.engine, "after_cursor_execute", interrupt)
+    return came
+
+
+@since("05")
+@attack(82)
+@pytest.mark.ours
+def test_a_link_alone_sets_no_password_if_a_phone_is_set_up_in_the_same_moment(
+    site, clock
+):
+    account = register(site.visitor(), email=ADDRESS)
+    page = form_behind(site, mailed_link(site))
+    newcomer = site.visitor()
+    code = scan(newcomer.give_password(account), clock).code()
+    meanwhile(site, "FROM second_factors", newcomer.fill_in, code=code)
+    page = page.fill_in(password=NEW, confirm=NEW)
+
+    assert page.find_all("[name=code]")
+    assert newcomer.is_logged_in()
+    assert password_works(site, account, account.password)
+
+
+@since("05")
+@attack(49)
+@pytest.mark.ours
+def test_a_code_of_a_phone_that_is_replaced_while_it_is_looked_at_resets_nothing(
+    site, owner, clock
+):
+    mover = site.visitor()
+    mover.log_in(owner)
+    prove(mover, owner, "/account/phone", code=owner.recovery_code())
+    code = scan(mover.page, clock).code()
+    page = form_behind(site, mailed_link(site))
+    clock.move(30)
+    came = meanwhile(site, "FROM second_factors", mover.fill_in, code=code)
+
+    assert choose(page, owner.phone.code()).status == 422
+    assert came[1].path == "/account"
+    assert password_works(site, owner, owner.password)
 
 
 @since("05")

@@ -196,7 +196,8 @@ def choose():
     is_proved = form.validate_on_submit() and has_right_code(form, user)
     if not is_proved or not will_do(form, user):
         return show(form, "Choose a new password", "Set the password")
-    if not changes_one_row(delete(Reset).filter_by(link_id=reset.link_id)):
+    is_first = changes_one_row(delete(Reset).filter_by(link_id=reset.link_id))
+    if not is_first or (form.code is None and user.second_factor):
         db.session.rollback()  # another request was faster: the code stays good
         return redirect(url_for("password_reset.choose"))
     change_password(user, form.password.data)

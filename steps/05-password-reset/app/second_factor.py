@@ -55,7 +55,7 @@ def use_time_step(user, time_step):
     """Use up a time step; False if it, or a later one, is used already."""
     return changes_one_row(
         update(SecondFactor)
-        .where(SecondFactor.user_id == user.id)
+        .filter_by(user_id=user.id, secret=user.second_factor.secret)
         .where(SecondFactor.last_time_step < time_step)
         .values(last_time_step=time_step)
     )

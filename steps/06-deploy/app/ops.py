@@ -21,6 +21,7 @@ from .db import db
 from .enrolment import WaitingSecret
 from .password_reset import Reset
 from .recovery import RecoveryCode
+from .registration import DAY
 from .registration import Registration
 from .registration import Renewal
 from .second_factor import SecondFactor
@@ -29,7 +30,6 @@ from .throttle import Attempts
 from .users import Suspension
 
 BATCH = 100  # rows in one transaction, so that nobody waits for long
-DAY = 24 * 60 * 60  # seconds
 
 user_commands = AppGroup("user", help="Show users, and help them.")
 key_commands = AppGroup("keys", help="Look after the keys that encrypt secrets.")

@@ -64,11 +64,10 @@ def find_by(**key):
 
 def authenticate(username, password):
     """Return the user if name and password are right, or None."""
-    user = db.session.scalar(select(User).filter_by(username_key=fold(username)))
+    named = select(User).filter_by(username_key=fold(username))
+    user = db.session.scalar(named.where(User.id.not_in(select(Suspension.user_id))))
     # A stranger costs a hash as well: the time must not tell who has an account.
     right = passwords.is_right(password, user.password_hash if user else None)
-    if right and db.session.get(Suspension, user.id):
-        right = False
     return user if right else None
 
 
