@@ -504,7 +504,7 @@ class VisitsInProduction(VisitsWithMail):
         for each in (browser, other):
             self.gives_password(each, user, "right", "plain", 1)
             self.confirms_phone(each, user, False, each, "fresh", 1)
-        self.gives_recovery_code(browser, user, user, True, "used", "plain", 1)
+        self.gives_recovery_code(browser, user, user, False, "used", "plain", 1)
         self.get_link(other, user)
         self.gives_password(other, user, "right", "plain", 1)
         for which in ("of another", "newest"):
