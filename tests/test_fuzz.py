@@ -51,7 +51,7 @@ SETTINGS = settings(
     report_multiple_bugs=False,
     phases=[Phase.generate, Phase.shrink],
 )
-SHORT_VISITS = settings(SETTINGS, max_examples=2, stateful_step_count=10)
+SHORT_VISITS = settings(SETTINGS, max_examples=2, stateful_step_count=8)
 
 pytestmark = never_red("what it finds is known to nobody")
 

@@ -130,8 +130,10 @@ class Visits(RuleBasedStateMachine):
 
     def come_home(self, browser, user):
         """Log in with a code; too old, too new, used and many codes lead nowhere."""
-        for which in (-2, 2, "fresh", "earlier", "used"):
+        self.gives_password(self.thief, user, "wrong", "plain", 5)
+        for which in (-2, 2, 1, "earlier", "used"):
             self.gives_code(browser, user, True, which, "plain", 1)
+        self.gives_password(self.thief, user, "wrong", "plain", 1)
         for which, times in (("wrong", 6), ("fresh", 1)):
             self.gives_code(browser, user, True, which, "plain", times)
         for which, times in (("wrong", 6), ("right", 1)):
