@@ -140,7 +140,7 @@ class Server:
         """End the processes: by asking, and where that does not help, for sure."""
         self.process.send_signal(signal.SIGINT)  # after the running requests
         try:
-            self.process.wait(timeout=10)
+            self.process.wait(timeout=PATIENCE)
         finally:
             self.kill()
 

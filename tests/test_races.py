@@ -958,7 +958,7 @@ MUTANTS_OF_MAIL = {
         password_changes,
         "app/visitor.py",
         """\
-    if user.get_id() != session["_user_id"]:
+    if user.get_id() != (session.get("_user_id") or session["pending"]["token"]):
 """,
         """\
     if user is None:
