@@ -976,7 +976,25 @@ def test_a_link_that_is_asked_for_while_one_is_on_its_way_is_not_lost(
         ask_for_link(site)
     posting.mails()
 
+    assert waiting(site) == 0
     follow(site, server.mails[-1])
+
+
+@since("05")
+@attack(108)
+def test_what_happens_while_its_notice_is_on_its_way_is_told_as_well(
+    site, posting, server
+):
+    account = owner(site)
+    use_recovery_code(posting, account)
+    with on_its_way(posting, server):
+        use_recovery_code(site, account)
+    send_for(posting, DAY)
+
+    assert [mail.subject for mail in server.mails] == [
+        "A recovery code of your Door account was used"
+    ] * 2
+    assert waiting(site) == 0
 
 
 @since("05")

@@ -134,7 +134,9 @@ def send(letter):
         if not is_over:
             return
     ours = {"kind": letter.kind, "about": letter.about, "tries": letter.tries + 1}
-    db.session.execute(delete(Letter).filter_by(**ours))
+    # What happened while its notice was on its way is told by the next one.
+    is_news = (Letter.wishes > letter.wishes) & Letter.kind.not_in(ASKED_FOR)
+    db.session.execute(delete(Letter).filter_by(**ours).where(~is_news))
     db.session.commit()
 
 
