@@ -353,7 +353,8 @@ class VisitsWithMail(VisitsOfManyUsers):
     def change_everything(self, browser, user):
         """Change the password and the recovery codes; all others are logged out."""
         other = self.opened[1]
-        self.open(browser, "/account")
+        for page in ("", "/password", "/phone", "/recovery-codes"):
+            self.open(browser, f"/account{page}")
         self.log_in(other, browser, user=user)
         self.get_link(other, user)
         path = "/account/password"
