@@ -35,12 +35,14 @@ from tests.marks import since
 from tests.stage import FIRST_WITH_DATABASE
 from tests.stage import GOOD_PASSWORD
 from tests.stage import close_databases
+from tests.stage import fill_in_registration
 from tests.test_every_page import pages_of
 from tests.visits_mail import visits_of
 
 ROUNDS = 3
 ROUNDS_OF_VISITS = 12  # as many as there are endings
 CASES = 10  # in a round: after these, Hypothesis varies what it knows
+NEW_PASSWORD = "nine boats over a quiet lake"  # noqa: S105  of nobody
 ANSWERS = (200, 302, 400, 404, 405, 413, 422, 429)
 SETTINGS = settings(
     max_examples=CASES,
@@ -107,15 +109,9 @@ def test_whatever_a_form_is_filled_with_is_answered_and_lets_nobody_in(
         visitor = site.visitor()
         if step.number > "01" and data.draw(st.booleans(), "is pending"):
             visitor.give_password(account)
-        page = visitor.open(data.draw(st.sampled_from(pages_of(step)), "page"))
-        fields = filled_in(page, account)
-        name = data.draw(st.sampled_from(sorted(fields)), "field")
-        values = st.lists(VALUES.filter(lambda v: v not in fields.values()), max_size=2)
-        pairs = [pair for pair in fields.items() if pair[0] != name]
-        pairs += [(name, value) for value in data.draw(values, "values")]
+        visitor.open(data.draw(st.sampled_from(pages_of(step)), "page"))
 
-        how = data.draw(WAYS, "way")(pairs)
-        answer = visitor.ask("POST", page.path, **how)
+        answer = send_anything(data, visitor, account)
 
         assert answer.status in ANSWERS, answer
         assert not visitor.is_logged_in()
@@ -124,12 +120,97 @@ def test_whatever_a_form_is_filled_with_is_answered_and_lets_nobody_in(
         seed(number)(fill_in_anything)()
 
 
+@since("05")
+@attack(115)
+def test_whatever_the_account_is_told_in_one_field_it_stays_as_it_is(
+    step, clock, rounds
+):
+    start = Starter(step, clock)
+
+    @SETTINGS
+    @given(st.data())
+    def fill_in_anything(data):
+        site, (account, _) = start()
+        visitor = site.visitor()
+        data.draw(st.sampled_from(DEEP_FORMS), "form")(visitor, account)
+        before = what_is_kept(site)
+
+        answer = send_anything(data, visitor, account)
+
+        assert answer.status in (400, 413, 422), answer
+        assert what_is_kept(site) == before
+
+    for number in rounds(ROUNDS):
+        seed(number)(fill_in_anything)()
+
+
+def what_is_kept(site):
+    """Return what a database holds of users, and of those who want to be some."""
+    tables = ("users", "second_factors", "recovery_codes", "resets", "registrations")
+    return [site.sql(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
+
+
+def register(visitor, account):
+    """Go as far as the mailed code."""
+    fill_in_registration(visitor, username="Robin")
+
+
+def follow_a_link(visitor, account):
+    """Go as far as the new password."""
+    statement = "SELECT email FROM users WHERE username = ?"
+    [[address]] = visitor.site.sql(statement, account.username)
+    visitor.open("/reset").fill_in(email=address)
+    [mail] = visitor.site.mails()
+    visitor.open(urlsplit(mail.link).path)
+
+
+def log_in(path, visitor, account):
+    """Go as far as a form of the account."""
+    visitor.log_in(account)
+    visitor.open(path)
+
+
+def prove(visitor, account):
+    """Go as far as the code of the new phone."""
+    log_in("/account/phone", visitor, account)
+    code = account.recovery_codes[-1]
+    visitor.fill_in(current_password=account.password, code=code)
+
+
+DEEP_FORMS = [
+    register,
+    follow_a_link,
+    partial(log_in, "/account/password"),
+    partial(log_in, "/account/phone"),
+    prove,
+    partial(log_in, "/account/recovery-codes"),
+]
+
+
+def send_anything(data, visitor, account):
+    """Send the form that is open, with anything in one field; return the answer."""
+    page = visitor.page
+    fields = filled_in(page, account)
+    name = data.draw(st.sampled_from(sorted(fields)), "field")
+    values = st.lists(VALUES.filter(lambda v: v not in fields.values()), max_size=2)
+    pairs = [pair for pair in fields.items() if pair[0] != name]
+    pairs += [(name, value) for value in data.draw(values, "values")]
+
+    how = data.draw(WAYS, "way")(pairs)
+    return visitor.ask("POST", page.path, **how)
+
+
 def filled_in(page, account):
-    """Return what is right in the fields of a page; a code is beyond our knowledge."""
+    """Return what is right in the fields of a page, but for codes from the phone."""
     usual = {"username": account.username, "password": account.password}
     if page.path.startswith("/register"):
         usual = {"username": "Robin", "email": "robin@example.org"}
         usual |= {"password": GOOD_PASSWORD, "confirm": GOOD_PASSWORD}
+    if page.path in ("/reset/new", "/account/password"):
+        usual = {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
+    if account.recovery_codes and page.find_all("[name=password], [name^=current]"):
+        usual |= {"current_password": account.password}
+        usual |= {"code": account.recovery_codes[0]}
     inputs = [field.attributes for field in page.find_all("form input[name]")]
     values = {field["name"]: field.get("value") or "000000" for field in inputs}
     values |= {name: usual[name] for name in values if name in usual}

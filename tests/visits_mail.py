@@ -353,6 +353,8 @@ class VisitsWithMail(VisitsOfManyUsers):
     def change_everything(self, browser, user):
         """Change the password and the recovery codes; all others are logged out."""
         other = self.opened[1]
+        for page in ("", "/password", "/phone", "/recovery-codes"):
+            self.open(browser, f"/account{page}")
         self.log_in(other, browser, user=user)
         self.get_link(other, user)
         path = "/account/password"
@@ -368,6 +370,7 @@ class VisitsWithMail(VisitsOfManyUsers):
         path = "/account/recovery-codes"
         for which in ("used recovery", "wrong", "fresh", "used recovery"):
             self.changes(browser, user, True, path, which, current="right")
+        self.changes(browser, user, True, path, "fresh", 6, current="wrong")
         self.look_who_is_in(other)
 
     def move_to_a_new_phone(self, browser, user):
@@ -376,11 +379,11 @@ class VisitsWithMail(VisitsOfManyUsers):
         self.log_in(other, browser, user=user)
         for which in ("wrong", "used", "unused"):
             self.changes(browser, user, False, path, which, current="right")
-        self.takes_copied_cookies(self.thief, 1)
-        self.open(self.thief, path)
         self.clock.move(PENDING_LIFETIME + 1)
         for which in ("used recovery", "unused"):
             self.changes(browser, user, False, path, which, current="right")
+        self.takes_copied_cookies(self.thief, 1)
+        self.open(self.thief, path)
         self.clock.move(PENDING_LIFETIME)
         self.confirms_new_phone(other, user, "wrong", 1)
         for which in ("of the old", "wrong", "fresh"):
