@@ -510,8 +510,11 @@ class VisitsInProduction(VisitsWithMail):
         self.gives_recovery_code(browser, user, user, False, "used", "plain", 1)
         self.get_link(other, user)
         self.gives_password(other, user, "right", "plain", 1)
+        self.thief.session = browser.session
+        self.thief.visitor.browser.keep(browser.visitor.browser.cookies)
         for which in ("of another", "newest"):
             self.gives_mailed_code(browser, which, 1)
+        self.open(self.thief, "/enrol")
         for each in (other, browser):
             self.confirms_phone(each, user, False, each, "fresh", 1)
 

@@ -111,7 +111,8 @@ def enrol(user):
     if second_factor.secret_of(user):
         return visitor.go_to("second_factor.code")
     if registration.is_renewal(user) and "has_proved_address" not in session:
-        return visitor.go_to("registration.verify")
+        waits = registration.waiting_registration()
+        return visitor.go_to("registration.verify" if waits else "auth.login")
     form = CodeForm()
     if not form.validate_on_submit():
         return show_secret(form, user)
