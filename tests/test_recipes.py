@@ -116,13 +116,13 @@ def test_a_question_on_the_page_is_answered_on_the_page(service, model):
         screen.log_in(account)
         screen.find("#question").fill("<b>Knock</b>")
         screen.find("#ask button").click()
-        screen.tab.wait_for_function("answer.ariaBusy == 'false'")
+        screen.tab.locator("#answer[aria-busy=false]").wait_for()
 
         assert screen.find("#answer").inner_text() == "You said <b>Knock</b>"
         assert screen.complaints() == []
         screen.context.clear_cookies()
         screen.find("#ask button").click()
-        screen.tab.wait_for_function("answer.textContent.includes('too old')")
+        screen.tab.locator("#answer", has_text="too old").wait_for()
 
 
 # Settings
