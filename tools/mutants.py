@@ -185,11 +185,14 @@ def main():
     parser.add_argument("steps", nargs="*", metavar="STEP", help="only these: 02")
     parser.add_argument("-k", dest="word", default="", help="only those with this word")
     parser.add_argument("-j", dest="jobs", type=int, choices=(1, 2), default=1)
-    parser.add_argument("--quick", action="store_true", help="one of each file today")
+    parser.add_argument(
+        "--quick", action="store_true", help="one mistake in every third file today"
+    )
     given = parser.parse_args()
     mutants = chosen(all_mutants(), given.steps, given.word)
     if given.quick:
-        mutants = one_of_each_file(mutants, date.today())
+        today = date.today()
+        mutants = one_of_each_file(mutants, today)[today.toordinal() % 3 :: 3]
     if not mutants:
         parser.error("there is no such mutant")
     with ExitStack() as stack:
