@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import statistics
 import time
 
 import pytest
@@ -139,7 +138,8 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(step):
             visitor.ask("POST", target, data=data)
             seconds[username].append(time.perf_counter() - began)
 
-    ratio = statistics.median(seconds["stranger"]) / statistics.median(seconds["admin"])
+    # the quickest: a busy computer makes an answer late, and never early
+    ratio = min(seconds["stranger"]) / min(seconds["admin"])
     assert 0.8 < ratio < 1.25
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import socket
-import statistics
 import subprocess
 import sys
 import time
@@ -408,7 +407,7 @@ def test_a_known_address_takes_as_long_with_a_mail_server_that_says_nothing(step
         site = site.another_worker(MAIL_SUPPRESS_SEND=False, MAIL_SERVER=HERE, **mail)
         seconds = measured(site, "/reset")
 
-    known, unknown = map(statistics.median, seconds)
+    known, unknown = map(min, seconds)  # as a busy computer makes none of them early
     assert max(seconds[0]) < 2
     assert 0.8 < known / unknown < 1.25
 
