@@ -231,17 +231,20 @@ def test_both_logs_tell_what_a_visitor_did_and_from_which_network(site):
     account, visitor = site.account(), site.visitor()
     visitor.log_in(account)
     page = visitor.ask("GET", "/nothing?asked=by-somebody")
-    [line] = [
-        line
-        for line in map(json.loads, site.log_of("access").splitlines())
-        if line["request"] == page.headers["X-Request-ID"]
-    ]
+    site.wait_for(lambda: access_lines(site, page))  # written after the answer
+    [line] = access_lines(site, page)
 
     assert (line["method"], line["path"], line["status"]) == ("GET", "/nothing", "404")
     assert line["network"] == visitor.browser.network
     assert "by-somebody" not in site.log
     events = [line for line in audit_lines(site) if "logged in" in line["event"]]
     assert events[-1]["network"] == visitor.browser.network
+
+
+def access_lines(site, page):
+    """Return what nginx wrote about an answer of the app."""
+    name, lines = page.headers["X-Request-ID"], site.log_of("access").splitlines()
+    return [json.loads(line) for line in lines if name in line]
 
 
 def audit_lines(site):
@@ -444,9 +447,9 @@ def test_while_no_server_runs_nginx_says_so_and_keeps_links_to_itself(site):
         assert_has_headers(page.headers, page.status)
         assert page.headers["Retry-After"] == "10"
         assert "back shortly" in page.text
+    site.wait_for(lambda: visitor.ask("GET", "/login").status == 200)
     assert token not in site.log
     assert '"path": "/login", "status": "502"' in site.log_of("access")
-    site.wait_for(lambda: visitor.ask("GET", "/login").status == 200)
 
 
 # The database
