@@ -26,7 +26,7 @@ def record(event, user=None, **facts):
         line |= {"network": request.remote_addr, "request": g.request_id}
         g.setdefault("events", []).append(line | facts)
     else:
-        print(json.dumps(line | facts), flush=True)
+        write(line | facts)
 
 
 def undo():
@@ -38,6 +38,10 @@ def undo():
 def write_lines(response):
     """Write what happened, now that it is decided: with a status of 5xx it did not."""
     for line in g.pop("events", []):
-        text = json.dumps(line | {"status": response.status_code}) + "\n"
-        print(text, end="", flush=True)  # in one piece: other processes print as well
+        write(line | {"status": response.status_code})
     return response
+
+
+def write(line):
+    """Print a line in one piece: other processes print as well."""
+    print(json.dumps(line) + "\n", end="", flush=True)
