@@ -275,8 +275,12 @@ class Site(Server):
             result = connection.exec_driver_sql(question, values)
             return result.all() if result.returns_rows else []
 
-    def mails_to(self, address):
-        """Return the mails that arrived at an address, when no more wait."""
+    def wait_for_mails(self):
+        """Wait until all mails are sent, and the worker knows that they are."""
         letters = "SELECT count(*) FROM letters"
         self.wait_for(lambda: self.ask_database(letters) == [(0,)], self.worker)
+
+    def mails_to(self, address):
+        """Return the mails that arrived at an address, when no more wait."""
+        self.wait_for_mails()
         return [mail for mail in self.mail.mails if mail.to == address]
