@@ -241,6 +241,7 @@ def test_a_wrong_password_renews_nothing_and_other_users_stay(site, account):
 
 @since("06")
 @attack(9, 79)
+@pytest.mark.ours  # it steps in between two lines of ours
 def test_a_password_that_changes_while_the_old_one_is_hashed_stays_changed(
     site, account, monkeypatch
 ):
