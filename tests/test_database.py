@@ -16,6 +16,7 @@ from tests.journey import Journey
 from tests.marks import attack
 from tests.marks import gap
 from tests.marks import never_red
+from tests.marks import once
 from tests.marks import since
 from tests.marks import until
 from tests.phone import scan
@@ -424,6 +425,7 @@ def test_a_phone_is_not_set_up_by_a_login_that_is_ended_in_between(
 
 
 @since("04")
+@once
 def test_two_that_migrate_at_once_do_it_once(step, tmp_path):
     environment = {
         "SECRET_KEY": "k" * 32,

@@ -23,6 +23,7 @@ from tests.clock import RealClock
 from tests.mailbox import read_mails
 from tests.marks import attack
 from tests.marks import never_red
+from tests.marks import once
 from tests.marks import since
 from tests.phone import scan
 from tests.servers import NetworkedBrowser
@@ -1054,6 +1055,7 @@ def real_site(request, step, real_clock):
 
 
 @since("05")
+@once
 @attack(109)
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
 def test_a_terminal_of_any_kind_shows_a_mail(real_site, encoding):
