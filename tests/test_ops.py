@@ -634,6 +634,15 @@ def test_phones_work_while_the_keys_are_changed_and_after(site, owner, keys):
 
 
 @since("06")
+@attack(100, 107)
+def test_new_keys_are_a_line_of_the_audit(site, owner):
+    [line] = lines_in(run(site, "keys", "rotate"))
+
+    assert (line["event"], line["user"]) == ("keys rotated", None)
+    assert line["secrets"] == 1
+
+
+@since("06")
 @attack(100)
 def test_without_the_command_the_old_key_is_still_needed(site, owner, keys):
     run(site, "keys", "rotate")

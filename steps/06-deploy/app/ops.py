@@ -130,6 +130,7 @@ def rotate():
             db.session.commit()  # nobody waits for long
             last = user_id
             bar.update(len(batch))
+    audit.record("keys rotated", secrets=number)
     click.echo("Waiting secrets live ten minutes: drop the old key after that.")
 
 
