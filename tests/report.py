@@ -71,6 +71,14 @@ HEADINGS = {
     "test_verify": {"05": "docs/05a-mail.md#4-an-address-is-proved"},
     "test_reset": {"05": "docs/05b-reset.md#the-idea"},
     "test_account": {"05": "docs/05c-account.md#1-is-it-still-you"},
+    "test_config": {"06": "docs/06a-refuse-to-start.md#2-good-or-no-start"},
+    "test_mail_worker": {"06": "docs/06b-several-of-everything.md#4-the-mail-worker"},
+    "test_deploy_files": {
+        "06": "docs/06b-several-of-everything.md#5-on-your-server-or-on-somebody-elses"
+    },
+    "test_drill": {"06": "docs/06b-several-of-everything.md#the-idea"},
+    "test_audit": {"06": "docs/06c-at-night.md#1-one-line-for-each-event"},
+    "test_ops": {"06": "docs/06c-at-night.md#4-commands-with-a-reason"},
 }
 # and where for all the rest
 CHAPTERS = {
