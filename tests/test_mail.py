@@ -791,6 +791,21 @@ def test_pauses_grow_to_an_hour_and_after_forty_tries_a_mail_is_given_up(
 
 
 @since("05")
+@attack(125)
+def test_a_mail_is_given_up_even_if_its_fortieth_try_was_cut_short(
+    site, posting, server
+):
+    newcomer(site)
+    server.answers["kim@example.org"] = "450 later"
+    register_again(posting, None)
+    site.sql("UPDATE letters SET tries = 40")  # nobody lived to see how that one ended
+    posting.mails()
+
+    assert len(server.tries) == 1
+    assert waiting(site) == 0
+
+
+@since("05")
 @attack(109)
 def test_a_mail_is_not_tried_again_before_its_pause_is_over(site, posting, server):
     server.answers["kim@example.org"] = "450 later"

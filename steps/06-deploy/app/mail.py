@@ -126,7 +126,7 @@ def send(letter):
             deliver(message)
     except Exception as error:  # whatever is wrong with one letter, the others are sent
         db.session.rollback()
-        is_over = is_for_good(error) or letter.tries + 1 == MOST_TRIES
+        is_over = is_for_good(error) or letter.tries + 1 >= MOST_TRIES
         if is_over or letter.tries == 0:
             fate = "given up" if is_over else "will be tried again"
             name = type(error).__name__  # its text may hold the address
