@@ -1013,6 +1013,24 @@ def test_what_happens_while_its_notice_is_on_its_way_is_told_as_well(
 
 
 @since("05")
+@pytest.mark.ours  # in our words
+@attack(108, 109)
+def test_a_notice_that_had_to_wait_says_how_often_it_happened(site, posting, server):
+    account = owner(site)
+    server.answers["kim@example.org"] = "450 later"
+    use_recovery_code(posting, account)
+    posting.mails()
+    use_recovery_code(site, account)  # a thief's, who shall not hide behind the first
+    del server.answers["kim@example.org"]
+    next_try(posting)
+    posting.mails()
+
+    [mail] = server.mails
+    assert "and 1 more time since then." in mail.text
+    assert waiting(site) == 0
+
+
+@since("05")
 @attack(109, 126)
 def test_a_wish_that_comes_before_a_slow_sender_is_done_with_the_last_is_kept(
     site, posting, server

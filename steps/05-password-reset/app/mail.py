@@ -157,7 +157,7 @@ def write(letter):
     if found is None:
         return None
     address, values = found
-    text = render_template("mail.txt", kind=letter.kind, **values)
+    text = render_template("mail.txt", kind=letter.kind, wishes=letter.wishes, **values)
     subject, *paragraphs = re.split(r"\n\n+", text.strip())
     html = render_template("mail.html", subject=subject, paragraphs=paragraphs)
     return flask_mail.Message(subject, [address], "\n\n".join(paragraphs), html)
