@@ -451,8 +451,11 @@ class Health(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.mark.parametrize(("status", "is_healthy"), [(200, True), (503, False)])
-def test_the_health_check_of_the_image_asks_the_app(folder, status, is_healthy):
+@pytest.mark.parametrize(
+    ("status", "end", "is_healthy"),
+    [(200, "", True), (200, "/", True), (503, "", False)],
+)
+def test_the_health_check_of_the_image_asks_the_app(folder, status, end, is_healthy):
     text = read(folder, "Dockerfile").replace("\\\n", "")
     program, *words = json.loads(re.search(r"^HEALTHCHECK.* CMD (.+)$", text, re.M)[1])
     with HTTPServer(("127.0.0.1", 0), Health) as server:
@@ -460,7 +463,8 @@ def test_the_health_check_of_the_image_asks_the_app(folder, status, is_healthy):
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
         try:
-            code, output = run(sys.executable, *words, PORT=str(server.server_port))
+            own = {"PORT": str(server.server_port), "BASE_URL": f"https://{NAME}{end}"}
+            code, output = run(sys.executable, *words, **own)
         finally:
             server.shutdown()
             thread.join()

@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import event
 
 from tests.journey import Journey
 from tests.marks import attack
@@ -182,6 +183,22 @@ def test_the_waiting_secret_is_gone_from_a_second_tab_too(site, clock):
     assert page.path == "/login"
     visitor.give_password(account)
     assert visitor.open("/enrol").path == "/login/code"
+
+
+@since("04")
+@never_red("in the step before nobody comes in between")
+@attack(7)
+def test_a_tab_that_is_confirmed_while_another_one_loads_is_no_failure_of_ours(site):
+    visitor = site.visitor()
+    visitor.give_password(site.newcomer())
+
+    def delete_before_reading(connection, cursor, statement, *others):
+        if statement.startswith("SELECT waiting_secrets"):
+            cursor.execute("DELETE FROM waiting_secrets")
+
+    event.listen(site.engine, "before_cursor_execute", delete_before_reading)
+
+    assert visitor.open("/enrol").status == 200
 
 
 @since("03")

@@ -123,6 +123,17 @@ def test_a_large_body_that_hides_its_length_is_refused(visitor, path):
     assert page.status == 413
 
 
+@attack(7)
+@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Range"])
+@pytest.mark.parametrize(
+    "when", ["99999999999 00:00:00", "1970 00:00:00 +9999999999999"]
+)
+def test_a_date_that_no_calendar_has_is_no_failure_of_ours(visitor, name, when):
+    headers = {name: f"Thu, 01 Jan {when}", "Range": "bytes=0-1"}
+
+    assert visitor.ask("GET", "/static/icon.svg", headers=headers).status < 500
+
+
 @attack(98)
 def test_a_form_of_more_than_50_parts_is_refused(visitor):
     part = b'--b\r\nContent-Disposition: form-data; name="f%d"\r\n\r\nx\r\n'

@@ -792,6 +792,21 @@ def test_pauses_grow_to_an_hour_and_after_forty_tries_a_mail_is_given_up(
 
 
 @since("05")
+@attack(125)
+def test_a_mail_is_given_up_even_if_its_fortieth_try_was_cut_short(
+    site, posting, server
+):
+    newcomer(site)
+    server.answers["kim@example.org"] = "450 later"
+    register_again(posting, None)
+    site.sql("UPDATE letters SET tries = 40")  # nobody lived to see how that one ended
+    posting.mails()
+
+    assert len(server.tries) == 1
+    assert waiting(site) == 0
+
+
+@since("05")
 @attack(109)
 def test_a_mail_is_not_tried_again_before_its_pause_is_over(site, posting, server):
     server.answers["kim@example.org"] = "450 later"
@@ -995,6 +1010,24 @@ def test_what_happens_while_its_notice_is_on_its_way_is_told_as_well(
     assert [mail.subject for mail in server.mails] == [
         "A recovery code of your Door account was used"
     ] * 2
+    assert waiting(site) == 0
+
+
+@since("05")
+@pytest.mark.ours  # in our words
+@attack(108, 109)
+def test_a_notice_that_had_to_wait_says_how_often_it_happened(site, posting, server):
+    account = owner(site)
+    server.answers["kim@example.org"] = "450 later"
+    use_recovery_code(posting, account)
+    posting.mails()
+    use_recovery_code(site, account)  # a thief's, who shall not hide behind the first
+    del server.answers["kim@example.org"]
+    next_try(posting)
+    posting.mails()
+
+    [mail] = server.mails
+    assert "and 1 more time since then." in mail.text
     assert waiting(site) == 0
 
 

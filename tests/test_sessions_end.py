@@ -184,6 +184,21 @@ def test_a_copied_cookie_that_is_used_lives_no_longer_than_its_login(
 
 
 @since("06")
+@never_red("in the step before no session is over by itself")
+@attack(37, 33)
+def test_logging_out_of_a_session_that_is_over_ends_the_copies_that_are_not(
+    site, account, clock
+):
+    owner = logged_in(site, account)
+    thief = site.visitor().take_cookies_of(owner)
+    button = owner.open("/").filled_in()
+    assert stay(thief, clock, 2 * IDLE)
+    owner.send(*button)
+
+    assert not thief.is_logged_in()
+
+
+@since("06")
 @attack(37, 130)
 def test_a_session_of_the_step_before_asks_for_a_login(site, account):
     visitor = logged_in(site, account)

@@ -12,7 +12,6 @@ from flask import request
 from flask import session
 from flask import url_for
 from flask_login import LoginManager
-from flask_login import current_user
 from flask_login import login_user
 
 from . import throttle
@@ -90,8 +89,8 @@ def log_in(user):
 
 def log_out():
     """Log the user out, on all devices."""
-    if current_user.is_authenticated:
-        users.end_sessions(current_user)
+    if user := users.find(session.get("_user_id")):
+        users.end_sessions(user)
     start_afresh()
 
 

@@ -125,7 +125,7 @@ def send(letter):
             deliver(message)
     except Exception as error:  # whatever is wrong with one letter, the others are sent
         db.session.rollback()
-        is_over = is_for_good(error) or letter.tries + 1 == MOST_TRIES
+        is_over = is_for_good(error) or letter.tries + 1 >= MOST_TRIES
         if is_over or letter.tries == 0:
             fate = "given up" if is_over else "will be tried again"
             name = type(error).__name__  # its text may hold the address
@@ -157,7 +157,7 @@ def write(letter):
     if found is None:
         return None
     address, values = found
-    text = render_template("mail.txt", kind=letter.kind, **values)
+    text = render_template("mail.txt", kind=letter.kind, wishes=letter.wishes, **values)
     subject, *paragraphs = re.split(r"\n\n+", text.strip())
     html = render_template("mail.html", subject=subject, paragraphs=paragraphs)
     return flask_mail.Message(subject, [address], "\n\n".join(paragraphs), html)

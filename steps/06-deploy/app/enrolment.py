@@ -28,10 +28,12 @@ from .db import db
 from .forms import CODE_REFUSED
 from .forms import CodeForm
 
-# Of two tabs that ask at once, the first one says which secret waits.
+# Of two tabs that ask at once, the first one says which secret waits. DO NOTHING would
+# return nothing, and a moment later that secret may be gone.
 ADD_UNLESS_THERE = text("""
     INSERT INTO waiting_secrets (session_id, secret, since)
-    VALUES (:session_id, :secret, :since) ON CONFLICT (session_id) DO NOTHING
+    VALUES (:session_id, :secret, :since) ON CONFLICT (session_id)
+    DO UPDATE SET secret = waiting_secrets.secret RETURNING secret
 """)
 
 REFUSED = f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
@@ -60,8 +62,7 @@ def waiting_secret():
     db.session.execute(delete(WaitingSecret).where(too_old))
     secret = vault.encrypt(name, totp.new_secret())
     values = {"session_id": name, "secret": secret, "since": now}
-    db.session.execute(ADD_UNLESS_THERE, values)
-    return vault.decrypt(name, db.session.get(WaitingSecret, name).secret)
+    return vault.decrypt(name, db.session.scalar(ADD_UNLESS_THERE, values))
 
 
 def has_waiting_secret():

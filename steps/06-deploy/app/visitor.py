@@ -13,7 +13,6 @@ from flask import request
 from flask import session
 from flask import url_for
 from flask_login import LoginManager
-from flask_login import current_user
 from flask_login import login_user
 
 from . import audit
@@ -109,9 +108,10 @@ def log_in(user):
 
 def log_out():
     """Log the user out, on all devices."""
-    if current_user.is_authenticated:
-        audit.record("logged out", current_user)
-        users.end_sessions(current_user)
+    # Not current_user: where this session is over, a copy may not be.
+    if user := users.find(session.get("_user_id")):
+        audit.record("logged out", user)
+        users.end_sessions(user)
     start_afresh()
 
 
