@@ -46,6 +46,13 @@ COMMANDS = [
     ["mail-worker"],
 ]
 
+WITH_DATABASE = [
+    ["user", "list"],
+    *(["user", change, NAME, "--reason", REASON] for change in CHANGES),
+    ["keys", "rotate"],
+    ["prune"],
+]
+
 
 @pytest.fixture
 def owner(site):
@@ -586,6 +593,17 @@ def test_a_change_that_cannot_be_committed_leaves_no_line(site, owner, what):
     assert lines_in(done.output) == []
     assert site.sql("SELECT count(*) FROM second_factors") == [(1,)]
     assert site.sql("SELECT count(*) FROM suspensions") == [(0,)]
+
+
+@since("06")
+@attack(118)
+@pytest.mark.parametrize("command", WITH_DATABASE, ids=" ".join)
+def test_a_command_without_its_database_says_what_to_do(step, clock, command):
+    nowhere = step.start(clock, SQLALCHEMY_DATABASE_URI="sqlite:////nowhere/door.db")
+    printed = refused(nowhere, *command)
+
+    assert printed.startswith("Error: The database failed (OperationalError)")
+    assert "flask db upgrade" in printed
 
 
 def fail(connection):

@@ -2,6 +2,7 @@
 
 import signal
 import time
+from contextlib import contextmanager
 from threading import Event
 
 import click
@@ -29,6 +30,7 @@ from .throttle import HOUR
 from .throttle import Attempts
 from .users import Suspension
 
+FAILED = "The database failed ({}). Is it there, after `flask db upgrade`? Try again."
 BATCH = 100  # rows in one transaction, so that nobody waits for long
 
 user_commands = AppGroup("user", help="Show users, and help them.")
@@ -38,8 +40,18 @@ key_commands = AppGroup("keys", help="Look after the keys that encrypt secrets."
 def init_app(app):
     app.cli.add_command(user_commands)
     app.cli.add_command(key_commands)
-    app.cli.command("prune")(prune)
+    app.cli.command("prune")(in_words()(prune))
     app.cli.command("mail-worker")(work)
+
+
+@contextmanager
+def in_words():
+    """Say in a sentence that the database failed."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        name = type(getattr(error, "orig", error)).__name__
+        raise click.ClickException(FAILED.format(name)) from None
 
 
 def not_blank(context, option, text):
@@ -66,6 +78,7 @@ def find(name):
 
 
 @user_commands.command("list")
+@in_words()
 def list_users():
     """Show each user: number, name, state."""
     for user in db.session.scalars(select(users.User).order_by(users.User.id)):
@@ -77,6 +90,7 @@ def list_users():
 @user_commands.command("disable")
 @click.argument("name")
 @with_reason
+@in_words()
 def disable(name, reason):
     """Let a user no longer in, and end all sessions."""
     user = find(name)
@@ -89,6 +103,7 @@ def disable(name, reason):
 @user_commands.command("enable")
 @click.argument("name")
 @with_reason
+@in_words()
 def enable(name, reason):
     """Let a user in again."""
     user = find(name)
@@ -100,6 +115,7 @@ def enable(name, reason):
 @user_commands.command("reset-second-factor")
 @click.argument("name")
 @with_reason
+@in_words()
 def reset_second_factor(name, reason):
     """Forget a user's phone and recovery codes.
 
@@ -118,6 +134,7 @@ def reset_second_factor(name, reason):
 
 
 @key_commands.command("rotate")
+@in_words()
 def rotate():
     """Encrypt all secrets with the first of TOTP_KEYS, while the app runs."""
     number, last = db.session.query(SecondFactor).count(), 0
