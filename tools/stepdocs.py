@@ -321,7 +321,9 @@ def show_diagram(block, is_last):
     path = ASSETS / block.words[0]
     if not path.is_file():
         raise changes.UnknownError(f"there is no {path}")
-    yield (f'<figure class="diagram">{path.read_text("utf-8")}</figure>',)
+    drawing = path.read_text("utf-8")
+    # In a narrow window it is moved sideways, with the keyboard too.
+    yield (f'<figure class="diagram" tabindex="0">{drawing}</figure>',)
 
 
 def show_file(block, is_last):
