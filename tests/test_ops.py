@@ -149,6 +149,18 @@ def test_the_list_shows_names_and_states_and_no_secret(site, owner):
 
 
 @since("06")
+def test_a_long_list_asks_the_database_no_more_often(site, owner, monkeypatch):
+    with counted_work(site, monkeypatch) as (_, one):
+        run(site, "user", "list")
+    for _ in range(3):
+        register(site.visitor())
+    with counted_work(site, monkeypatch) as (_, four):
+        run(site, "user", "list")
+
+    assert len(four) == len(one)
+
+
+@since("06")
 @attack(62)
 @pytest.mark.parametrize("what", CHANGES)
 def test_a_command_asks_for_the_reason(site, owner, what):

@@ -12,6 +12,7 @@ from sqlalchemy import delete
 from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import joinedload
 
 from . import audit
 from . import mail
@@ -81,9 +82,11 @@ def find(name):
 @in_words()
 def list_users():
     """Show each user: number, name, state."""
-    for user in db.session.scalars(select(users.User).order_by(users.User.id)):
+    rows = select(users.User, Suspension).outerjoin(Suspension).order_by(users.User.id)
+    rows = rows.options(joinedload(users.User.second_factor))
+    for user, suspension in db.session.execute(rows.execution_options(yield_per=BATCH)):
         phone = "phone set up" if user.second_factor else "no phone"
-        state = "disabled" if db.session.get(Suspension, user.id) else phone
+        state = "disabled" if suspension else phone
         click.echo(f"{user.id:>8}  {user.username:<32}  {state}")
 
 
