@@ -64,7 +64,7 @@ STARTED = []
 RESTED = defaultdict(list)
 PREPARED = {}
 
-_numbers = itertools.count()
+_numbers = itertools.count(10_000)  # of one length: no name is a part of another
 
 
 class TemplateCache(BytecodeCache):
