@@ -175,7 +175,7 @@ def close_databases():
         with app.app_context():
             app.extensions["sqlalchemy"].engine.dispose()
         for file in Path(SCRATCH.name).glob(f"{file_of(app).name}*"):
-            file.unlink()
+            file.unlink(missing_ok=True)  # a sender may be at work in the background
         if site.may_rest and app.config == site.config_of_app:
             RESTED[site.stage.folder].append(app)
 
