@@ -26,6 +26,7 @@ from tests.stage import Account
 from tutorial import TIME_STEP
 
 KILLS = 12
+KILLS_AGAIN = 6  # on the steps after the one that brought the database
 CLIENTS = 4
 IN_MEMORY = "the step before forgets its phones at every restart, and says so"
 
@@ -287,11 +288,12 @@ def test_whenever_the_server_is_killed_everybody_can_go_on(request, step, tmp_pa
     seed = os.environ.get("KILL_SEED") or str(random.randrange(10**6))
     print(f"KILL_SEED={seed}")
     moments, stopped = random.Random(seed), Counter()
+    kills = KILLS if step.number == "04" else KILLS_AGAIN
 
     with Server(step, workers=2) as server:
         crowd = Crowd(server)
         with crowd.travelling():
-            for _ in range(KILLS):
+            for _ in range(kills):
                 time.sleep(moments.uniform(0.1, 0.6))
                 server.kill()
                 assert_database_is_sound(server, tmp_path)

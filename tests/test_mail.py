@@ -1146,6 +1146,7 @@ def test_several_senders_at_once_deliver_each_mail_once(real_site, server):
 
 
 @since("05")
+@once
 @attack(140)
 @pytest.mark.races
 def test_eight_senders_with_key_files_make_codes_and_links_that_the_site_takes(

@@ -41,7 +41,8 @@ def run_suite(program, folder):
     python = folder / "bin" / "python"
     subprocess.run([python, *PIP, *PINNED], cwd=ROOT, check=True)
     newest = max((ROOT / "steps").glob("[0-9][0-9]-*"))  # it has what all have
-    command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", newest]
+    options = ["-q", "-n", "auto", "-p", "no:cacheprovider"]
+    command = [python, "-m", "pytest", *options, newest]
     done = subprocess.run(
         command,
         cwd=ROOT,
