@@ -23,6 +23,7 @@ from tests.test_reset import ask
 from tests.test_reset import choose
 from tests.test_reset import form_behind
 from tests.test_reset import mailed_link
+from tests.test_reset import meanwhile
 from tests.test_throttle import IN_A_ROW
 from tests.test_throttle import guess_wrong_codes
 from tests.test_verify import ask_again
@@ -758,6 +759,18 @@ def test_a_phone_that_is_moved_at_the_same_moment_stays_moved(
     run(both, "keys", "rotate")
 
     workers_with(site, keys[1]).visitor().log_in(owner)
+
+
+@since("06")
+@attack(100)
+def test_a_code_that_meets_the_rotation_is_good_at_the_second_try(site, owner, keys):
+    both, other = (workers_with(site, *reversed(keys)) for _ in range(2))
+    page, code = both.visitor().give_password(owner), owner.phone.code()
+    meanwhile(both, "JOIN second_factors", run, other, "keys", "rotate")
+    page = page.fill_in(code=code)
+
+    assert page.status == 422
+    assert page.fill_in(code=code).path == "/"
 
 
 @since("06")
