@@ -9,8 +9,8 @@ from qrcode import QRCode
 from tests.clock import MovableClock
 from tests.clock import RealClock
 from tests.mailbox import Mailbox
+from tests.running import RemoteSite
 from tests.running import RemoteStage
-from tests.running import RunningSite
 from tests.stage import STEPS
 from tests.stage import Stage
 from tests.stage import close_databases
@@ -63,10 +63,10 @@ def site(request, step, clock):
     url, file = (request.config.getoption(o) for o in ("--url", "--mailbox"))
     if url:
         may_lock = request.node.get_closest_marker("last") is not None
-        return RunningSite(step, url, clock, Mailbox(file) if file else None, may_lock)
+        return RemoteSite(step, url, clock, Mailbox(file) if file else None, may_lock)
     site = step.start(clock)
     if READS.intersection(request.fixturenames):
-        site.untouched = False
+        site.is_fresh = False
     return site
 
 
@@ -86,9 +86,9 @@ def visitor(site):
 
 
 @pytest.fixture
-def newcomer(site):
+def account_without_factor(site):
     """Return an account without a second factor."""
-    return site.newcomer()
+    return site.account_without_factor()
 
 
 @pytest.fixture
@@ -98,6 +98,6 @@ def account(site):
 
 
 @pytest.fixture
-def phone(account):
+def authenticator(account):
     """Return the phone of the account."""
-    return account.phone
+    return account.authenticator

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from tests.phone import Phone
+from tests.phone import Authenticator
 from tests.phone import scan
 from tests.stage import DEMO_SECRET
 from tests.stage import FIRST_WITH_MAIL
@@ -15,7 +15,7 @@ class Journey:
     def __init__(self, site, clock):
         self.site = site
         self.clock = clock
-        self.account = site.newcomer()
+        self.account = site.account_without_factor()
         self.visitor = site.visitor()
         self.pages = []
         self.cookies = []
@@ -40,12 +40,12 @@ class Journey:
         )
         page = self.see(self.visitor.give_password(self.account))
         if self.site.stage.number == "02":
-            self.account.phone = Phone(DEMO_SECRET, self.clock)
+            self.account.authenticator = Authenticator(DEMO_SECRET, self.clock)
         if self.site.stage.number >= "03":
             self.enrol(page)
             self.use_recovery_code()
         self.type_code("000 000")
-        self.type_code(self.account.phone.code())
+        self.type_code(self.account.authenticator.code())
         self.see(self.visitor.log_out())
         if self.site.stage.number >= FIRST_WITH_MAIL:
             self.register_another()
@@ -55,10 +55,10 @@ class Journey:
 
     def enrol(self, page):
         """Set up the phone, and log out."""
-        self.account.phone = scan(page, self.clock)
-        self.secrets.add(self.account.phone.secret)
+        self.account.authenticator = scan(page, self.clock)
+        self.secrets.add(self.account.authenticator.secret)
         self.type_code("000000")
-        page = self.type_code(self.account.phone.code())
+        page = self.type_code(self.account.authenticator.code())
         codes = [code.text() for code in page.find_all(".recovery-code")]
         self.account.recovery_codes = codes
         self.secrets.update(codes)
@@ -67,7 +67,7 @@ class Journey:
 
     def use_recovery_code(self):
         """Log in without the phone, log out, and come back."""
-        page = self.see(self.visitor.page.follow("I cannot use my phone"))
+        page = self.see(self.visitor.page.follow("I cannot use my authenticator app"))
         page = self.see(page.fill_in(recovery_code="not-a-code-of-ours"))
         self.see(page.fill_in(recovery_code=self.account.recovery_code()))
         self.see(self.visitor.log_out())
@@ -103,16 +103,16 @@ class Journey:
         self.see(self.visitor.log_in(self.account))
         self.see(self.visitor.open("/account"))
         self.prove("/account/phone", "000000")
-        page = self.prove("/account/phone", self.account.phone.code())
-        self.account.phone = scan(page, self.clock)
-        self.secrets.add(self.account.phone.secret)
+        page = self.prove("/account/phone", self.account.authenticator.code())
+        self.account.authenticator = scan(page, self.clock)
+        self.secrets.add(self.account.authenticator.secret)
         self.type_code("000000")
-        self.type_code(self.account.phone.code())
+        self.type_code(self.account.authenticator.code())
         new = "nine boats over a quiet lake"
         code = self.account.recovery_code()
         self.prove("/account/password", code, password=new, confirm=new)
         self.account.password = new
-        page = self.prove("/account/recovery-codes", self.account.phone.code())
+        page = self.prove("/account/recovery-codes", self.account.authenticator.code())
         codes = [code.text() for code in page.find_all(".recovery-code")]
         self.account.recovery_codes = codes
         self.secrets.update(codes)
@@ -128,7 +128,7 @@ class Journey:
         self.secrets.add(link.removeprefix("/reset/"))
         page = self.see(self.visitor.open(link))
         new = "five crows on a red tractor"
-        for code in ("000000", self.account.phone.code()):
+        for code in ("000000", self.account.authenticator.code()):
             self.secrets |= {code, new}
             page = self.see(page.fill_in(password=new, confirm=new, code=code))
         self.account.password = new

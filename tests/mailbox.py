@@ -4,7 +4,7 @@ import re
 import time
 from typing import NamedTuple
 
-PATIENCE = 3  # seconds in which a server sends what it has to send
+WAIT_SECONDS = 3  # seconds in which a server sends what it has to send
 PAUSE = 0.2  # seconds without a new line: the mail is whole
 MAIL = re.compile(r"^To: (.+)\nSubject: (.+)\n\n((?:.+\n|\n(?!To: ))+)", re.MULTILINE)
 
@@ -51,7 +51,7 @@ class Mailbox:
 
     def new_text(self):
         """Wait for mails, and return all that was printed since the last time."""
-        printed, until = "", time.monotonic() + PATIENCE
+        printed, until = "", time.monotonic() + WAIT_SECONDS
         while time.monotonic() < until:
             time.sleep(PAUSE)
             before, printed = printed, self.text()[self.seen :]

@@ -7,8 +7,8 @@
 `once`          holds on later steps as well, but the first one is enough to show it
 `never_red(...)`  why the test passes on the step before as well
 `ours`          beyond the contract: wording, look and files of our own steps
-`throttling`    uses up the guesses of an account: not run against a running server
-`held_mail`     a mail has to wait until the test sends it: not run against one either
+`rate_limited`  uses up the guesses of an account: not run against a running server
+`held_email`    an email has to wait until the test sends it: not run against one either
 `last`          but this one is, after all others
 """
 
@@ -20,7 +20,7 @@ attack = pytest.mark.attack
 gap = pytest.mark.gap
 never_red = pytest.mark.never_red
 once = pytest.mark.once
-throttling = pytest.mark.throttling
+rate_limited = pytest.mark.rate_limited
 last = pytest.mark.last
 
 

@@ -21,7 +21,7 @@ SIX_DIGITS = re.compile("[0-9]{6}")
 LIMIT = 5
 LIMIT_OF_NETWORK = 20
 LIMIT_OF_ACCOUNT = 50  # from all networks together
-LIMIT_OF_CUSTOMER = 100  # who may have many networks
+LIMIT_PER_IPV6_48 = 100  # who may have many networks
 IDS = itertools.count()
 
 # Two devices of one home, its neighbour, and three spellings of two IPv4 addresses.
@@ -50,7 +50,7 @@ class User:
     link: object = None  # the one that still resets the password
     wrong_codes: Counter = field(default_factory=Counter)  # in a row, on each route
     is_disabled: bool = False
-    is_renewing: bool = False  # an operator has removed the phone
+    must_re_enrol: bool = False  # an operator has removed the phone
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Session:
     generation: int = 0  # of the user's sessions
     link: object = None  # which was followed
     seen: int = 0
-    has_proved_address: bool = False
+    email_verified: bool = False
     id: str = field(default_factory=lambda: f"session {next(IDS)}")
 
 
@@ -76,7 +76,7 @@ class Answer(NamedTuple):
     wait: int = None  # seconds
 
 
-class Door:
+class ReferenceModel:
     """The site: a browser has a session and an address, and asks for something."""
 
     forgotten = ("code", "recovery", "enrolment")  # after a complete login
@@ -94,11 +94,11 @@ class Door:
         """A logout ends all sessions of the user, from the step with a database on."""
         return not self.has_many_users or session.generation == session.user.generation
 
-    def who_is_in(self, session):
+    def logged_in_user(self, session):
         """Only both factors let somebody in."""
         return session.user if session.is_in and self.is_alive(session) else None
 
-    def who_is_pending(self, session):
+    def pending_user(self, session):
         """A right password is good for ten minutes."""
         if session.user is None or session.is_in or not self.is_alive(session):
             return None
@@ -120,10 +120,12 @@ class Door:
     def open(self, browser, path):
         """The pages of the login lead to where the visitor stands."""
         if path == "/":
-            return Answer(200, "/" if self.who_is_in(browser.session) else "/login")
+            return Answer(
+                200, "/" if self.logged_in_user(browser.session) else "/login"
+            )
         if path in ("/login", "/register"):
             return Answer(200, path)
-        user = self.who_is_pending(browser.session)
+        user = self.pending_user(browser.session)
         if user is None:
             return Answer(200, "/login")
         if not user.secret:
@@ -145,7 +147,7 @@ class Door:
 
     def give_code(self, browser, code):
         """The code from the phone ends the login."""
-        user = self.who_is_pending(browser.session)
+        user = self.pending_user(browser.session)
         if user is None or not user.secret:
             return self.open(browser, "/login/code")
         if not is_code(code):
@@ -161,7 +163,7 @@ class Door:
 
     def give_recovery_code(self, browser, code):
         """A recovery code serves in the place of the phone."""
-        user = self.who_is_pending(browser.session)
+        user = self.pending_user(browser.session)
         if user is None or not user.secret:
             return self.open(browser, "/login/recovery")
         if not code:
@@ -175,9 +177,9 @@ class Door:
         self.let_in(browser, user)
         return Answer(200, "/")
 
-    def confirm_phone(self, browser, code):
+    def confirm_authenticator(self, browser, code):
         """A code of the secret that this session was shown, and of no other, enrols."""
-        user = self.who_is_pending(browser.session)
+        user = self.pending_user(browser.session)
         if user is None or user.secret:
             return self.open(browser, "/enrol")
         if not is_code(code):
@@ -207,7 +209,7 @@ class Door:
 
     def log_out(self, browser):
         """Logging out works whoever one is."""
-        user = self.who_is_in(browser.session)
+        user = self.logged_in_user(browser.session)
         if user:
             user.generation += 1
         browser.session = Session()
@@ -255,7 +257,7 @@ class Door:
     def show_codes(self, browser, codes):
         """Ten recovery codes, for the one who is in."""
         assert len(set(codes)) == 10
-        user = self.who_is_in(browser.session)
+        user = self.logged_in_user(browser.session)
         user.used_recovery_codes += user.recovery_codes
         user.recovery_codes = [code.replace("-", "") for code in codes]
 
@@ -290,7 +292,7 @@ class Door:
             return {(purpose, name, network): LIMIT}
         limits = {(purpose, "all", network): LIMIT_OF_NETWORK}
         if customer:
-            limits[purpose, "all", customer] = LIMIT_OF_CUSTOMER
+            limits[purpose, "all", customer] = LIMIT_PER_IPV6_48
         if name:
             limits[purpose, name, network] = LIMIT
             limits[purpose, name] = LIMIT_OF_ACCOUNT

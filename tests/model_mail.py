@@ -9,18 +9,22 @@ from dataclasses import replace
 
 from tests.model import PENDING_LIFETIME
 from tests.model import Answer
-from tests.model import Door
+from tests.model import ReferenceModel
 from tests.model import Session
 from tests.model import User
 from tests.model import is_code
 
 EIGHT_DIGITS = re.compile("[0-9]{8}")
 MAILED_LIFETIME = 20 * 60  # of codes and links
-IN_A_ROW = 20
+MAX_WRONG_CODES_IN_A_ROW = 20
 LIMIT_OF_MAIL = 3  # an hour
 HOUR = 60 * 60
 DAY = 24 * HOUR
-ASKED_FOR = ("address_known", "email_code", "reset")  # the kinds of mail with a limit
+LIMITED_KINDS = (
+    "address_known",
+    "email_code",
+    "reset",
+)  # the kinds of mail with a limit
 IDLE_LIFETIME = 30 * 60
 LIFETIME = 12 * HOUR
 SHORTEST = 15
@@ -67,10 +71,10 @@ class Change:
         return self.password not in (WEAK, user.password)
 
 
-class DoorWithMail(Door):
+class ReferenceModelWithEmail(ReferenceModel):
     """Addresses are proved, passwords are reset, accounts change; mails tell of it."""
 
-    forgotten = (*Door.forgotten, "current password", "account code")
+    forgotten = (*ReferenceModel.forgotten, "current password", "account code")
 
     def __init__(self, step, clock):
         super().__init__(step, clock)
@@ -92,13 +96,13 @@ class DoorWithMail(Door):
 
     def is_right(self, user, password):
         """After twenty wrong codes in a row the password counts as stolen."""
-        is_stolen = user.wrong_codes["login"] >= IN_A_ROW
+        is_stolen = user.wrong_codes["login"] >= MAX_WRONG_CODES_IN_A_ROW
         return super().is_right(user, password) and not is_stolen
 
     def refuse_code(self, user, path):
         """Count wrong codes; the twentieth ends all sessions, and a mail says why."""
         user.wrong_codes["login"] += 1
-        if user.wrong_codes["login"] >= IN_A_ROW:
+        if user.wrong_codes["login"] >= MAX_WRONG_CODES_IN_A_ROW:
             self.end_sessions(user)
             self.post("password_stolen", user.email)
         return Answer(422, path)
@@ -117,7 +121,7 @@ class DoorWithMail(Door):
             shows = (
                 "secret" if path == "/account/phone" and self.may_scan(session) else ""
             )
-            is_in = self.who_is_in(session)
+            is_in = self.logged_in_user(session)
             return Answer(200, path, shows) if is_in else Answer(200, "/login")
         if path == "/register/verify" and session.id not in self.registrations:
             return self.open(browser, "/enrol")
@@ -244,7 +248,7 @@ class DoorWithMail(Door):
     def change_password(self, browser, change):
         """Whoever changes the password stays in, and nobody else does."""
         path = "/account/password"
-        user = self.who_is_in(browser.session)
+        user = self.logged_in_user(browser.session)
         if user and not (change.is_filled_in and change.current):
             return Answer(422, path)
         refused = self.refuse_owner(browser, change, path)
@@ -261,17 +265,17 @@ class DoorWithMail(Door):
         refused = self.refuse_owner(browser, change, path)
         if refused:
             return refused
-        user = self.who_is_in(browser.session)
+        user = self.logged_in_user(browser.session)
         self.use_up_any(user, change.code)
         self.change(browser, user, "recovery_codes_renewed")
         return Answer(200, path, shows="codes")
 
-    def change_phone(self, browser, change):
+    def change_authenticator(self, browser, change):
         """First the owner gives a proof, then a code of the new phone."""
         path = "/account/phone"
-        user = self.who_is_in(browser.session)
+        user = self.logged_in_user(browser.session)
         if user and self.may_scan(browser.session):
-            return self.confirm_new_phone(browser, user, change.code, path)
+            return self.confirm_new_authenticator(browser, user, change.code, path)
         refused = self.refuse_owner(browser, change, path)
         if refused:
             return refused
@@ -285,7 +289,7 @@ class DoorWithMail(Door):
         proved = self.proved.get(session.id)
         return proved is not None and self.clock.now() - proved <= PENDING_LIFETIME
 
-    def confirm_new_phone(self, browser, user, code, path):
+    def confirm_new_authenticator(self, browser, user, code, path):
         """Until a code confirms the new phone, the old one is good."""
         if not is_code(code):
             return Answer(422, path, shows="secret")
@@ -310,7 +314,7 @@ class DoorWithMail(Door):
 
     def refuse_owner(self, browser, change, path):
         """Return what is answered to whoever does not know the password and a code."""
-        user = self.who_is_in(browser.session)
+        user = self.logged_in_user(browser.session)
         if user is None:
             return self.open(browser, path)
         if not (change.current and change.code):
@@ -321,7 +325,7 @@ class DoorWithMail(Door):
         if change.current != user.password:
             return Answer(422, path)
         refused = self.refuse_any(user, change.code, "account", path)
-        if user.wrong_codes["account"] < IN_A_ROW:
+        if user.wrong_codes["account"] < MAX_WRONG_CODES_IN_A_ROW:
             return refused
         self.end_sessions(user)
         browser.session = Session()
@@ -333,7 +337,7 @@ class DoorWithMail(Door):
         if wait:
             return Answer(429, path, wait=wait)
         is_good = self.is_good_any(user, code)
-        if is_code(code) and user.wrong_codes[route] >= IN_A_ROW:
+        if is_code(code) and user.wrong_codes[route] >= MAX_WRONG_CODES_IN_A_ROW:
             if is_good:
                 self.use_up(user, code)
             is_good = False  # a recovery code alone will do
@@ -383,7 +387,9 @@ class DoorWithMail(Door):
     def address_of(self, kind, about):
         """Return where a mail goes, if there is something to say and not too often."""
         letter = kind, about
-        if kind in ASKED_FOR and self.count(self.mailed, letter, LIMIT_OF_MAIL, HOUR):
+        if kind in LIMITED_KINDS and self.count(
+            self.mailed, letter, LIMIT_OF_MAIL, HOUR
+        ):
             return None
         if kind == "email_code":
             new = self.registrations.get(about)
@@ -416,21 +422,21 @@ class DoorWithMail(Door):
         return super().ends(sessions) | more | {"hour": hours}
 
 
-class DoorInProduction(DoorWithMail):
+class ReferenceModelInProduction(ReferenceModelWithEmail):
     """Sessions end by themselves, and operators help users, or keep them out."""
 
-    def who_is_in(self, session):
+    def logged_in_user(self, session):
         """A session ends when it is idle, or old."""
         now = self.clock.now()
         is_idle = now - session.seen > IDLE_LIFETIME
         is_over = is_idle or now - session.since > LIFETIME
-        return None if is_over else super().who_is_in(session)
+        return None if is_over else super().logged_in_user(session)
 
     def show_page(self, browser, answer):
         """Whoever looks at a page is not idle; once a minute is noted."""
         session, now = browser.session, self.clock.now()
         is_seen = answer.status in (200, 422) or answer.path.startswith("/account")
-        if is_seen and self.who_is_in(session) and now - session.seen > 60:
+        if is_seen and self.logged_in_user(session) and now - session.seen > 60:
             browser.session = replace(session, seen=now)
 
     def is_right(self, user, password):
@@ -446,11 +452,11 @@ class DoorInProduction(DoorWithMail):
         """Let the user in again."""
         user.is_disabled = False
 
-    def remove_phone(self, user):
+    def remove_authenticator(self, user):
         """A new phone then needs the password and a mailed code."""
         user.used_recovery_codes += user.recovery_codes
         user.secret, user.recovery_codes, user.link = "", [], None
-        user.is_renewing = True
+        user.must_re_enrol = True
         self.end_sessions(user)
         self.post("second_factor_reset", user.email)
 
@@ -463,15 +469,15 @@ class DoorInProduction(DoorWithMail):
         before = browser.session
         answer = super().give_password(browser, name, password)
         user = browser.session.user
-        if browser.session is before or not user.is_renewing:
+        if browser.session is before or not user.must_re_enrol:
             return answer
         self.wait_for_code(browser.session, user.username, user.email, user.password)
         return self.open(browser, "/login/code")
 
     def has_to_prove_address(self, session):
         """The password alone leads to no new phone."""
-        user = self.who_is_pending(session)
-        return user and user.is_renewing and not session.has_proved_address
+        user = self.pending_user(session)
+        return user and user.must_re_enrol and not session.email_verified
 
     def open(self, browser, path):
         """First the address is proved, then the phone set up."""
@@ -483,28 +489,28 @@ class DoorInProduction(DoorWithMail):
 
     def prove_address(self, browser, new):
         """The address of a user who has one is proved in a pending login."""
-        user = self.who_is_pending(browser.session)
-        if user is None or not user.is_renewing:
+        user = self.pending_user(browser.session)
+        if user is None or not user.must_re_enrol:
             return super().prove_address(browser, new)
         del self.registrations[browser.session.id]
-        browser.session = self.begin(user, has_proved_address=True)
+        browser.session = self.begin(user, email_verified=True)
         return self.open(browser, "/enrol")
 
-    def confirm_phone(self, browser, code):
+    def confirm_authenticator(self, browser, code):
         """With a phone nothing has to be proved any more."""
         if self.has_to_prove_address(browser.session):
             return self.open(browser, "/enrol")
-        user = self.who_is_pending(browser.session)
-        answer = super().confirm_phone(browser, code)
+        user = self.pending_user(browser.session)
+        answer = super().confirm_authenticator(browser, code)
         if answer.shows == "codes":
-            user.is_renewing = False
+            user.must_re_enrol = False
         return answer
 
     def address_of(self, kind, about):
         """Without a phone the mailbox alone would do: there is no link."""
         address = super().address_of(kind, about)
         user = self.find_by_email(about)
-        return None if kind == "reset" and user and user.is_renewing else address
+        return None if kind == "reset" and user and user.must_re_enrol else address
 
     def ends(self, sessions):
         """Sessions have two ends."""

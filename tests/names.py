@@ -58,7 +58,7 @@ def read_names(file):
                 known = listed(TABLES[table])
                 raise ValueError(f"[{table}] {name!r}: the left side is one of {known}")
             check_value(name, value)
-    return Names(**tables)
+    return ContractMap(**tables)
 
 
 def check_value(name, value):
@@ -73,7 +73,7 @@ def listed(names):
     return ", ".join(sorted(names))
 
 
-class Names:
+class ContractMap:
     """Paths, fields, elements and the user of an app; without a file, the contract's.
 
     A request goes out with the names of the app, the answer comes in with ours, so that
@@ -84,51 +84,53 @@ class Names:
         self.user = dict(user)
         self.paths = dict(paths)
         self.elements = dict(elements)
-        self.of_pages = {n: v for n, v in dict(fields).items() if n in PATHS}
-        self.of_all = {n: v for n, v in dict(fields).items() if n not in PATHS}
+        self.page_fields = {n: v for n, v in dict(fields).items() if n in PATHS}
+        self.global_fields = {n: v for n, v in dict(fields).items() if n not in PATHS}
 
-    def out(self, path, how):
+    def to_app(self, path, how):
         """Return path and content of a request, as the app names them."""
-        if not (self.paths or self.of_all or self.of_pages):
+        if not (self.paths or self.global_fields or self.page_fields):
             return path, how
         where, mark, query = path.partition("?")
         names = self.fields_of(where)
-        there = swapped(where, self.paths.items()) or where
+        there = translate_path(where, self.paths.items()) or where
         if "data" in how:
             how = how | {"data": renamed(how["data"], names)}
         return there + mark + query, how
 
-    def come_in(self, path, status, headers, body):
+    def from_app(self, path, status, headers, body):
         """Return an answer with our names."""
-        there, _ = self.out(path, {})
+        there, _ = self.to_app(path, {})
         if "Location" in headers:
             headers = headers.copy()
-            headers["Location"] = self.ours(headers["Location"], there)
-        if any((self.paths, self.of_all, self.of_pages, self.elements)):
+            headers["Location"] = self.contract_path(headers["Location"], there)
+        if any((self.paths, self.global_fields, self.page_fields, self.elements)):
             kind = headers.get("Content-Type", "")
             body = self.read(body, there) if kind.startswith("text/html") else body
         return status, headers, body
 
     def fields_of(self, path):
         """Return the names of the fields of a page: ours, and for each one theirs."""
-        return self.of_all | self.of_pages.get(path, {})
+        return self.global_fields | self.page_fields.get(path, {})
 
-    def ours(self, address, base):
+    def contract_path(self, address, base):
         """Return an address with our path; one that we do not know stays as it is."""
         try:
             there = urlsplit(urljoin(base, address))
         except ValueError:  # a test has asked for nonsense
             return address
-        path = swapped(there.path, [(v, n) for n, v in self.paths.items()])
+        path = translate_path(there.path, [(v, n) for n, v in self.paths.items()])
         return there._replace(path=path).geturl() if path else address
 
     def read(self, body, there):
         """Return a page with our names for links, forms and elements."""
         page = LexborHTMLParser(body)
         for link in page.css("a[href]"):
-            link.attrs["href"] = self.ours(link.attributes["href"] or "", there)
+            link.attrs["href"] = self.contract_path(
+                link.attributes["href"] or "", there
+            )
         for form in page.css("form"):
-            action = self.ours(form.attributes.get("action") or there, there)
+            action = self.contract_path(form.attributes.get("action") or there, there)
             form.attrs["action"] = action
             names = self.fields_of(urlsplit(action).path)
             self.rename_fields(form, {v: n for n, v in names.items()})
@@ -145,7 +147,7 @@ class Names:
             field.attrs["name"] = names.get(name, name)
 
 
-def swapped(path, pairs):
+def translate_path(path, pairs):
     """Return what stands for a path in these pairs, or None; <token> is any word."""
     for old, new in pairs:
         found = re.fullmatch(re.escape(old).replace("<token>", "([^/]+)"), path)
@@ -160,6 +162,6 @@ def renamed(data, names):
         return {names.get(name, name): value for name, value in data.items()}
     if not isinstance(data, bytes) or not names:
         return data
-    ours = "|".join(map(re.escape, names)).encode()
-    field = rb'(^|&|[; ]name=")(%s)(?=["=&]|$)' % ours
+    contract_path = "|".join(map(re.escape, names)).encode()
+    field = rb'(^|&|[; ]name=")(%s)(?=["=&]|$)' % contract_path
     return re.sub(field, lambda m: m[1] + names[m[2].decode()].encode(), data)

@@ -81,14 +81,14 @@ def find_mailbox(config):
 def check(folder, number):
     """Start the app once, and say what to do if that is not possible."""
     os.environ["FLASK_RUN_FROM_CLI"] = "true"  # an app.run() in the file is no start
-    need_file(folder)
-    module = told(folder, "cannot be imported", load_own_app, folder)
-    need_way_in(module, number)
+    require_file(folder)
+    module = run_reader_code(folder, "cannot be imported", load_own_app, folder)
+    require_way_in(module, number)
     uri = f"sqlite:///{Path(SCRATCH.name, 'own.db')}"
     config = CONFIG | {"SQLALCHEMY_DATABASE_URI": uri}
-    app = told(folder, "cannot be started", make_app, module, config)
-    need_flask(app)
-    need_database(app, number, uri)
+    app = run_reader_code(folder, "cannot be started", make_app, module, config)
+    require_flask(app)
+    require_database(app, number, uri)
 
 
 def refused(text):
@@ -96,7 +96,7 @@ def refused(text):
     return pytest.UsageError(f"--app: {text}")
 
 
-def need_file(folder):
+def require_file(folder):
     """Refuse a folder in which there is no app."""
     if (folder / "app.py").is_file() or (folder / "app" / "__init__.py").is_file():
         return
@@ -113,7 +113,7 @@ def need_file(folder):
     raise refused("\n".join([*lines, READ]))
 
 
-def need_way_in(module, number):
+def require_way_in(module, number):
     """Refuse a module from which no app can be had for each test."""
     name = Path(module.__file__).name
     if not hasattr(module, "create_app"):
@@ -125,7 +125,7 @@ def need_way_in(module, number):
                 f"{FIRST_WITH_DATABASE} on\nthe tests bring a database of their own, "
                 f"and leave yours alone\n{READ}"
             )
-        need_flask(module.app)
+        require_flask(module.app)
         return
     try:
         inspect.signature(module.create_app).bind({})
@@ -136,7 +136,7 @@ def need_way_in(module, number):
         ) from None
 
 
-def need_flask(app):
+def require_flask(app):
     """Refuse what is no Flask app: it can still be checked over the network."""
     if app is None:
         raise refused("create_app returned nothing: does it end in 'return app'?")
@@ -147,7 +147,7 @@ def need_flask(app):
         )
 
 
-def need_database(app, number, uri):
+def require_database(app, number, uri):
     """Refuse an app that would let the tests write into the reader's own database."""
     if number < FIRST_WITH_DATABASE:
         return
@@ -163,7 +163,7 @@ def need_database(app, number, uri):
         )
 
 
-def told(folder, problem, action, *arguments):
+def run_reader_code(folder, problem, action, *arguments):
     """Do something with the reader's code; show where in it an error happens."""
     try:
         return action(*arguments)

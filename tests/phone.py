@@ -4,7 +4,7 @@ from tutorial import TIME_STEP
 from tutorial import totp
 
 
-class Phone:
+class Authenticator:
     """Shows the codes of a secret; the clock is that of the test."""
 
     def __init__(self, secret, clock):
@@ -31,4 +31,4 @@ class Phone:
 
 def scan(page, clock):
     """Return a phone that knows the secret which an enrolment page shows."""
-    return Phone(page.find("#secret").text(strip=True), clock)
+    return Authenticator(page.find("#secret").text(strip=True), clock)

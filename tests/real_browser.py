@@ -32,7 +32,7 @@ ARGUMENTS = (
     # whatever a page asks for: nothing leaves this machine
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-PATIENCE = 3_000  # milliseconds
+WAIT_MILLISECONDS = 3_000  # milliseconds
 GREY_OF_PHOTO = """async photo => {
   const bytes = Uint8Array.from(atob(photo), letter => letter.charCodeAt(0));
   const image = await createImageBitmap(new Blob([bytes]));
@@ -127,7 +127,7 @@ class Screen:
     """What somebody sees in a tab of the browser, and what goes wrong in it."""
 
     def __init__(self, site, address, context):
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(WAIT_MILLISECONDS)
         self.site = site
         self.address = address
         self.context = context
@@ -222,8 +222,8 @@ class Screen:
     def log_in(self, account, to="/login"):
         """Log in with all that the account has."""
         self.give_password(account, to)
-        if account.phone:
-            self.fill_in(code=account.phone.code())
+        if account.authenticator:
+            self.fill_in(code=account.authenticator.code())
         return self
 
     def log_out(self):

@@ -7,9 +7,9 @@ import pytest
 
 from tests.browser import NetworkBrowser
 from tests.mailbox import read_mails
-from tests.names import Names
+from tests.names import ContractMap
 from tests.stage import FIRST_WITH_DATABASE
-from tests.stage import equip
+from tests.stage import add_second_factor
 from tests.stage import first_user
 from tests.stage import register
 from tests.visitor import Visitor
@@ -20,7 +20,7 @@ PLAIN_NAME = re.compile(r"\A(\s*[A-Za-z]{3,20})(?=@|\s*\Z)")
 class RemoteStage:
     """A step whose server somebody else started: it cannot be started again."""
 
-    names = Names()
+    names = ContractMap()
 
     def __init__(self, number):
         self.number = number
@@ -34,7 +34,7 @@ class RemoteStage:
         pytest.skip("not run with --url: the test looks into the app itself")
 
 
-class Guest(Visitor):
+class RemoteVisitor(Visitor):
     """A visitor of a running server, on which earlier tests have left users.
 
     Where a test says kim, the server reads a name that only this test has: kim-3f81.
@@ -46,7 +46,7 @@ class Guest(Visitor):
         if isinstance(how.get("data"), dict):
             how = how | {"data": self.site.in_its_words(how["data"], is_registration)}
         if method == "POST" and path.startswith(("/account", "/reset")):
-            RunningSite._account = None  # it may have another password from now on
+            RemoteSite._account = None  # it may have another password from now on
         page = super().ask(method, path, **how)
         if page.status == 429 and not self.site.may_lock:
             pytest.skip("not run with --url: the server asks us to wait (429)")
@@ -54,7 +54,7 @@ class Guest(Visitor):
         return page
 
 
-class RunningSite:
+class RemoteSite:
     """A server that somebody else started; most tests share one account."""
 
     _account = None
@@ -72,7 +72,7 @@ class RunningSite:
     def visitor(self, network=None):
         """Return a visitor with a new browser."""
         browser = NetworkBrowser(self.url, network)
-        return Guest(browser, self, self.stage.names)
+        return RemoteVisitor(browser, self, self.stage.names)
 
     def in_its_words(self, data, is_registration):
         """Return the content of a form with names that only this test has."""
@@ -88,7 +88,7 @@ class RunningSite:
 
     def take(self, name):
         """Note that a name is taken now, or refuse: an earlier test has taken it."""
-        if RunningSite._taken.setdefault(str(name), self) is not self:
+        if RemoteSite._taken.setdefault(str(name), self) is not self:
             pytest.skip("not run with --url: an earlier test has registered this user")
 
     def mails(self):
@@ -97,11 +97,11 @@ class RunningSite:
             pytest.skip("not run with --url: the test reads a mail (--mailbox=FILE)")
         return read_mails(self.mailbox.new_text().replace(self.tag, ""))
 
-    def another_worker(self, **config):
+    def start_again(self, **config):
         """Refuse: we cannot start this server."""
         pytest.skip("not run with --url: the test starts the app a second time")
 
-    def neighbour(self, number):
+    def start_other_step(self, number):
         """Refuse: we do not know the key of this server."""
         pytest.skip("not run with --url: the test starts another step")
 
@@ -117,7 +117,7 @@ class RunningSite:
         """Return the cases that a test tries: few, as a login takes half a minute."""
         return cases[:5]
 
-    def newcomer(self):
+    def account_without_factor(self):
         """Refuse: the one user of this server may be enrolled already."""
         if self.stage.number == "03":
             pytest.skip("not run with --url: the test needs a user without a phone")
@@ -130,15 +130,15 @@ class RunningSite:
         if self.has_account and self.stage.number >= FIRST_WITH_DATABASE:
             return self._new_account()  # whoever asks twice means two users
         self.has_account = True
-        if RunningSite._account is None:
-            RunningSite._account = self._new_account()
+        if RemoteSite._account is None:
+            RemoteSite._account = self._new_account()
         elif NetworkBrowser.guesses > 1:
-            self.visitor().log_in(RunningSite._account)
+            self.visitor().log_in(RemoteSite._account)
             NetworkBrowser.guesses = 0
-        return RunningSite._account
+        return RemoteSite._account
 
     def _new_account(self):
         account = first_user(self.stage)
         if self.stage.number >= FIRST_WITH_DATABASE:
             account = register(self.visitor())
-        return equip(self, account)
+        return add_second_factor(self, account)

@@ -29,7 +29,7 @@ from requests.utils import default_user_agent
 from tests.browser import NetworkBrowser
 from tests.clock import RealClock
 from tests.mailbox import read_mails
-from tests.phone import Phone
+from tests.phone import Authenticator
 from tests.real_browser import missing
 from tests.stage import CONFIG
 from tests.stage import ROOT
@@ -40,7 +40,7 @@ from tests.stage import make_app
 from tests.visitor import Page
 from tests.visitor import Visitor
 
-PATIENCE = 30  # seconds
+WAIT_SECONDS = 30  # seconds
 PASSWORD = "four lamps under one umbrella"
 
 _numbers = itertools.count(1)
@@ -95,7 +95,7 @@ class Server:
             self.stop()
         finally:
             for sender in self.senders:
-                sender.communicate(timeout=PATIENCE)  # no more lines: it ends
+                sender.communicate(timeout=WAIT_SECONDS)  # no more lines: it ends
             self.socket.close()
             with self.app.app_context():
                 self.door.db.db.engine.dispose()
@@ -129,7 +129,7 @@ class Server:
         self._wait_until_ready(ready_before + self.workers)
 
     def _wait_until_ready(self, processes):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + WAIT_SECONDS
         while self.log.count("ready\n") < processes:
             if self.process.poll() is not None or time.monotonic() > end:
                 self.kill()
@@ -140,7 +140,7 @@ class Server:
         """End the processes: by asking, and where that does not help, for sure."""
         self.process.send_signal(signal.SIGINT)  # after the running requests
         try:
-            self.process.wait(timeout=PATIENCE)
+            self.process.wait(timeout=WAIT_SECONDS)
         finally:
             self.kill()
 
@@ -180,7 +180,9 @@ class Server:
     def ask_database(self, question, *values):
         """Return the rows that the database answers, read from outside the app."""
         uri = f"file:{self.database}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
+        with closing(
+            sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS)
+        ) as connection:
             return connection.execute(question, values).fetchall()
 
     def mails_to(self, address):
@@ -234,15 +236,15 @@ class Server:
         link = self.mails_to(address_of(account))[-1].link
         return visitor.open(urlsplit(link).path)
 
-    def newcomer(self):
+    def account_without_factor(self):
         """Return the account of a new user who has no phone yet."""
-        return self._new_account(has_phone=False)
+        return self._new_account(has_authenticator=False)
 
     def account(self):
         """Return the account of a new user with phone and recovery codes."""
-        return self._new_account(has_phone=True)
+        return self._new_account(has_authenticator=True)
 
-    def _new_account(self, has_phone):
+    def _new_account(self, has_authenticator):
         # Not by /register: there a network makes twenty users and then has to wait.
         account = Account(f"kim{next(_numbers)}", PASSWORD)
         with self.app.app_context():
@@ -250,9 +252,11 @@ class Server:
             user = self.door.users.create(
                 account.username, address_of(account), password_hash
             )
-            if has_phone:
-                account.phone = Phone(self.door.totp.new_secret(), RealClock())
-                self.door.second_factor.activate(user, account.phone.secret, 0)
+            if has_authenticator:
+                account.authenticator = Authenticator(
+                    self.door.totp.new_secret(), RealClock()
+                )
+                self.door.second_factor.activate(user, account.authenticator.secret, 0)
                 account.recovery_codes = self.door.recovery.renew_codes(user)
             self.door.db.db.session.commit()
         return account
@@ -312,7 +316,7 @@ class FlaskRun:
         return read_mails(self.output.read_text())
 
     def _wait_for(self, condition):
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + WAIT_SECONDS
         while not condition():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"it does not come:\n{self.output.read_text()}")
@@ -363,7 +367,7 @@ class ServerFailedError(AssertionError):
 
 def fire(server, shots):
     """Send forms in the same moment, each on a connection that is open already."""
-    barrier = threading.Barrier(len(shots), timeout=PATIENCE)
+    barrier = threading.Barrier(len(shots), timeout=WAIT_SECONDS)
     with ThreadPoolExecutor(len(shots)) as threads:
         pages = list(threads.map(lambda shot: send(server, shot, barrier), shots))
     if any(page.status >= 500 for page in pages):
@@ -374,7 +378,7 @@ def fire(server, shots):
 def send(server, shot, barrier):
     """Send one form together with the others; return the page that answers."""
     source = (shot.network, 0)
-    connection = HTTPConnection("127.0.0.1", server.port, PATIENCE, source)
+    connection = HTTPConnection("127.0.0.1", server.port, WAIT_SECONDS, source)
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Cookie": shot.cookies,

@@ -23,7 +23,7 @@ from tests.mailbox import Mail
 
 logging.getLogger("mail.log").disabled = True  # tests read the log of our app
 
-PATIENCE = 30  # seconds
+WAIT_SECONDS = 30  # seconds
 BORN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)  # whatever the clock says
 DEAD = datetime.datetime(2090, 1, 1, tzinfo=datetime.UTC)
 
@@ -107,7 +107,7 @@ class MailServer:
     async def handle_DATA(self, server, session, envelope):  # noqa: N802
         """Take a mail, or refuse it, or hang up without a word."""
         self.is_waiting.set()
-        await asyncio.to_thread(self.may_go_on.wait, PATIENCE)
+        await asyncio.to_thread(self.may_go_on.wait, WAIT_SECONDS)
         if self.hangs_up == "before the answer":
             server.transport.abort()
             return "421 nobody hears this"

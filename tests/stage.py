@@ -21,8 +21,8 @@ from werkzeug.security import generate_password_hash
 
 from tests.browser import InProcessBrowser
 from tests.mailbox import read_mails
-from tests.names import Names
-from tests.phone import Phone
+from tests.names import ContractMap
+from tests.phone import Authenticator
 from tests.phone import scan
 from tests.visitor import NotOfferedError
 from tests.visitor import Visitor
@@ -61,7 +61,7 @@ FIRST_IN_PRODUCTION = "06"
 FIRST_NAMES = ["kim"]
 LOADED = {}
 STARTED = []
-RESTED = defaultdict(list)
+REUSABLE = defaultdict(list)
 PREPARED = {}
 
 _numbers = itertools.count(10_000)  # of one length: no name is a part of another
@@ -153,9 +153,9 @@ def database_of(stage):
 
 def take_rested(stage):
     """Return an app that an earlier test has left as it was, or none."""
-    if not RESTED[stage.folder]:
+    if not REUSABLE[stage.folder]:
         return None
-    app = RESTED[stage.folder].pop()
+    app = REUSABLE[stage.folder].pop()
     shutil.copy(empty_database(stage.folder, stage.load), file_of(app))
     return app
 
@@ -177,7 +177,7 @@ def close_databases():
         for file in Path(SCRATCH.name).glob(f"{file_of(app).name}*"):
             file.unlink(missing_ok=True)  # a sender may be at work in the background
         if site.may_rest and app.config == site.config_of_app:
-            RESTED[site.stage.folder].append(app)
+            REUSABLE[site.stage.folder].append(app)
 
 
 def development(stage):
@@ -185,7 +185,7 @@ def development(stage):
     return {"FLASK_DEBUG": "1" if stage.number >= FIRST_IN_PRODUCTION else "0"}
 
 
-class NoPhone:
+class NoAuthenticator:
     """The phone of an account on a step that has no phones."""
 
     def __getattr__(self, name):
@@ -195,7 +195,7 @@ class NoPhone:
         return False
 
 
-NO_PHONE = NoPhone()
+NO_AUTHENTICATOR = NoAuthenticator()
 
 
 class Account:
@@ -204,7 +204,7 @@ class Account:
     def __init__(self, username, password):
         self.username = username
         self.password = password
-        self.phone = NO_PHONE
+        self.authenticator = NO_AUTHENTICATOR
         self.recovery_codes = []
 
     def __repr__(self):
@@ -214,9 +214,9 @@ class Account:
         """Return a copy whose phone has this clock."""
         twin = copy(self)
         twin.recovery_codes = list(self.recovery_codes)
-        if self.phone:
-            twin.phone = copy(self.phone)
-            twin.phone.clock = clock
+        if self.authenticator:
+            twin.authenticator = copy(self.authenticator)
+            twin.authenticator.clock = clock
         return twin
 
     def recovery_code(self):
@@ -229,7 +229,7 @@ class Account:
 class Stage:
     """One step, ours or the reader's, that can be started as often as a test likes."""
 
-    names = Names()
+    names = ContractMap()
 
     def __init__(self, number, folder, own=False):
         self.number = number
@@ -242,7 +242,7 @@ class Stage:
         From step 04 on an app has no memory: unless a test sets something, it is given
         the app of an earlier test, with an empty database.
         """
-        usual = self.rests and not config
+        usual = self.is_reusable and not config
         config = CONFIG | config
         app = (usual and take_rested(self)) or self.make(config)
         if DATABASE in app.config:
@@ -251,7 +251,7 @@ class Stage:
         return STARTED[-1]
 
     @property
-    def rests(self):
+    def is_reusable(self):
         """Tell whether an app has no memory, and can serve another test."""
         return self.load is load_step and self.number >= FIRST_WITH_DATABASE
 
@@ -273,7 +273,7 @@ class Site:
         self.clock = clock
         self.config = config
         self.config_of_app = dict(app.config)
-        self.untouched = usual  # nobody was here
+        self.is_fresh = usual  # nobody was here
         self.may_rest = usual  # another test may have the app
 
     @property
@@ -297,13 +297,13 @@ class Site:
 
     def sql(self, statement, *values):
         """Ask the database itself, or change it; return the rows."""
-        self.untouched = False
+        self.is_fresh = False
         with closing(sqlite3.connect(self.database)) as connection, connection:
             return connection.execute(statement, values).fetchall()
 
     def visitor(self, network="127.0.0.1"):
         """Return a visitor with a new browser."""
-        self.untouched = False
+        self.is_fresh = False
         browser = InProcessBrowser(self.app, network)
         return Visitor(browser, self, self.stage.names)
 
@@ -315,7 +315,7 @@ class Site:
         assert done.exit_code == 0, done.output
         return read_mails(done.output)
 
-    def another_worker(self, **config):
+    def start_again(self, **config):
         """Start the same app once more: a restart, or a second process."""
         return self.stage.start(self.clock, **self.config | config)
 
@@ -323,17 +323,17 @@ class Site:
         """Return the cases that a test tries: here all."""
         return cases
 
-    def neighbour(self, number):
+    def start_other_step(self, number):
         """Start another step of ours, with the same keys."""
         return Stage(number, STEPS[number]).start(self.clock)
 
-    def prepared(self, make):
+    def cached_account(self, make):
         """Return the account that a function makes on this site.
 
         It is made once a run. Another site that nobody has touched starts with a copy
         of the database that this left behind.
         """
-        if not self.untouched:
+        if not self.is_fresh:
             return make(self)
         recipe = (self.stage.folder, make, self.clock.now())
         if recipe not in PREPARED:
@@ -341,20 +341,20 @@ class Site:
             self.sql("PRAGMA wal_checkpoint(TRUNCATE)")
             PREPARED[recipe] = account.on(None), self.database.read_bytes()
             return account
-        self.untouched = False
+        self.is_fresh = False
         account, database = PREPARED[recipe]
         self.database.write_bytes(database)
         return account.on(self.clock)
 
-    def newcomer(self):
+    def account_without_factor(self):
         """Return a user's account before there is a second factor."""
         if self.stage.number < FIRST_WITH_DATABASE:
             return first_user(self.stage)
-        return self.prepared(register_somebody)
+        return self.cached_account(register_somebody)
 
     def account(self):
         """Return an account with all that this step asks for."""
-        return self.prepared(equip_somebody)
+        return self.cached_account(add_account)
 
 
 def first_user(stage):
@@ -406,28 +406,28 @@ def prove_address(visitor, email):
     return visitor.fill_in(email_code=mail.code)
 
 
-def equip(site, account):
+def add_second_factor(site, account):
     """Give an account the phone that the step asks for."""
     if site.stage.number == "02":
         secret = site.stage.names.user.get("secret", DEMO_SECRET)
-        account.phone = Phone(secret, site.clock)
+        account.authenticator = Authenticator(secret, site.clock)
     if site.stage.number >= "03":
         enrol(site.visitor(), account, site.clock)
     return account
 
 
-def equip_somebody(site):
+def add_account(site):
     """Return an account with all that the step asks for."""
     if site.stage.number < FIRST_WITH_DATABASE:
-        return equip(site, site.newcomer())
-    return equip(site, register_somebody(site))
+        return add_second_factor(site, site.account_without_factor())
+    return add_second_factor(site, register_somebody(site))
 
 
 def enrol(visitor, account, clock):
     """Set up a phone for an account that has none; return the page with the codes."""
     page = visitor.give_password(account)
-    account.phone = scan(page, clock)
-    page = page.fill_in(code=account.phone.code())
+    account.authenticator = scan(page, clock)
+    page = page.fill_in(code=account.authenticator.code())
     found = page.find_all(".recovery-code")
     account.recovery_codes = [element.text(strip=True) for element in found]
     return page

@@ -10,7 +10,7 @@ from tests.marks import attack
 from tests.marks import since
 from tests.phone import scan
 from tests.stage import GOOD_PASSWORD
-from tests.stage import equip
+from tests.stage import add_second_factor
 from tests.stage import register
 from tests.test_every_page import pages_of
 from tests.test_recovery import recover
@@ -33,7 +33,7 @@ def prove(visitor, account, path, **values):
     page = visitor.open(path)
     usual = {"current_password": account.password}
     if "code" not in values:
-        usual["code"] = account.phone.code()
+        usual["code"] = account.authenticator.code()
     if path == "/account/password":
         password = values.get("password", NEW_PASSWORD)
         usual |= {"password": password, "confirm": password}
@@ -41,17 +41,17 @@ def prove(visitor, account, path, **values):
 
 
 def move(visitor, account, **values):
-    """Move to a new phone; return it, the page after it and the code that it took."""
+    """Move to a new authenticator app; return it, the page after it and the code that it took."""
     page = prove(visitor, account, "/account/phone", **values)
-    phone = scan(page, account.phone.clock)
-    code = phone.code()
-    return phone, page.fill_in(code=code), code
+    authenticator = scan(page, account.authenticator.clock)
+    code = authenticator.code()
+    return authenticator, page.fill_in(code=code), code
 
 
 def change(visitor, account, path, **values):
     """Make one of the changes, all the way; the account knows what is new."""
     if path == "/account/phone":
-        account.phone, page, _ = move(visitor, account, **values)
+        account.authenticator, page, _ = move(visitor, account, **values)
         return page
     page = prove(visitor, account, path, **values)
     if path == "/account/password":
@@ -68,12 +68,14 @@ def codes_on(page):
 
 def register_kim(site):
     """Return the account of somebody whose address we know."""
-    return site.prepared(begin_as_kim)
+    return site.cached_account(begin_as_kim)
 
 
 def begin_as_kim(site):
     """Register kim, and set up a phone; return the account."""
-    return equip(site, register(site.visitor(), username="kim", email=ADDRESS))
+    return add_second_factor(
+        site, register(site.visitor(), username="kim", email=ADDRESS)
+    )
 
 
 def open_link(site):
@@ -118,9 +120,9 @@ def test_the_account_belongs_to_those_who_are_logged_in(site, account):
 
 @since("05")
 @attack(45)
-def test_a_user_without_a_phone_has_no_account_page(site, account):
-    newcomer, visitor = site.newcomer(), site.visitor()
-    visitor.give_password(newcomer)
+def test_a_user_without_a_authenticator_has_no_account_page(site, account):
+    account_without_factor, visitor = site.account_without_factor(), site.visitor()
+    visitor.give_password(account_without_factor)
     for path in ("/account", *CHANGES):
         assert visitor.ask("GET", path).status == 302, path
 
@@ -133,7 +135,10 @@ def test_a_user_without_a_phone_has_no_account_page(site, account):
 def test_a_deleted_user_changes_nothing_and_is_asked_to_log_in(site, account, path):
     visitor = logged_in(site, account)
     page = visitor.open(path)
-    values = {"current_password": account.password, "code": account.phone.code()}
+    values = {
+        "current_password": account.password,
+        "code": account.authenticator.code(),
+    }
     for table in ("recovery_codes", "second_factors", "users"):
         site.sql(f"DELETE FROM {table}")
 
@@ -145,10 +150,12 @@ def test_a_deleted_user_changes_nothing_and_is_asked_to_log_in(site, account, pa
 
 @since("05")
 @attack(5, 128)
-def test_a_user_who_is_deleted_between_two_phones_is_asked_to_log_in(site, account):
+def test_a_user_who_is_deleted_between_two_authenticators_is_asked_to_log_in(
+    site, account
+):
     visitor = logged_in(site, account)
     page = prove(visitor, account, "/account/phone")
-    code = scan(page, account.phone.clock).code()
+    code = scan(page, account.authenticator.clock).code()
     for table in ("recovery_codes", "second_factors", "users"):
         site.sql(f"DELETE FROM {table}")
 
@@ -162,7 +169,7 @@ def test_a_user_who_is_deleted_between_two_phones_is_asked_to_log_in(site, accou
 @attack(49, 57, 79)
 @pytest.mark.parametrize("path", CHANGES)
 def test_each_change_asks_for_the_password_and_a_code(site, account, path):
-    visitor, wrong = logged_in(site, account), account.phone.wrong_code()
+    visitor, wrong = logged_in(site, account), account.authenticator.wrong_code()
     for values in (
         {"current_password": "a wrong password"},
         {"code": wrong},
@@ -188,7 +195,7 @@ def test_each_change_asks_for_the_password_and_a_code(site, account, path):
 def test_a_proof_with_a_field_left_out_is_none(site, account, path, missing):
     visitor = logged_in(site, account)
     target, data = visitor.open(path).filled_in(
-        current_password=account.password, code=account.phone.code()
+        current_password=account.password, code=account.authenticator.code()
     )
     if path == "/account/password":
         data |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
@@ -206,7 +213,7 @@ def test_a_proof_with_a_field_left_out_is_none(site, account, path, missing):
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_refused_proof_does_not_tell_which_half_was_wrong(site, account, path):
     visitor = logged_in(site, account)
-    wrong = account.phone.wrong_code()
+    wrong = account.authenticator.wrong_code()
     first = prove(visitor, account, path, current_password="a wrong password")
     second = prove(visitor, account, path, code=wrong)
     third = prove(visitor, account, path, code="not-a-recovery-code")
@@ -218,7 +225,7 @@ def test_a_refused_proof_does_not_tell_which_half_was_wrong(site, account, path)
 @since("05")
 @attack(79)
 def test_a_wrong_password_uses_up_no_code(site, account):
-    visitor, code = logged_in(site, account), account.phone.code()
+    visitor, code = logged_in(site, account), account.authenticator.code()
     recovery_code = account.recovery_code()
     for typed in (code, recovery_code):
         page = prove(visitor, account, CHANGES[2], current_password="wrong", code=typed)
@@ -235,7 +242,7 @@ def test_password_and_codes_of_somebody_else_prove_nothing(site, path):
     other.password = NEW_PASSWORD
     visitor = logged_in(site, owner)
     for values in (
-        {"code": other.phone.code()},
+        {"code": other.authenticator.code()},
         {"code": other.recovery_code()},
         {"current_password": other.password},
     ):
@@ -255,14 +262,14 @@ def test_an_id_in_a_form_of_the_account_is_not_looked_at(site, path):
     ids = {"id": number, "user_id": number, "user": number}
     ids |= {"username": victim.username, "sub": number}
     visitor = logged_in(site, thief)
-    values = {"current_password": thief.password, "code": thief.phone.code()}
+    values = {"current_password": thief.password, "code": thief.authenticator.code()}
     if path == "/account/password":
         values |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
     target, data = visitor.open(path).filled_in(**values)
     query = "&".join(f"{name}={value}" for name, value in ids.items())
     page = visitor.send(f"{target}?{query}", data | ids)
     if path == "/account/phone":
-        target, data = page.filled_in(code=scan(page, thief.phone.clock).code())
+        target, data = page.filled_in(code=scan(page, thief.authenticator.clock).code())
         page = visitor.send(f"{target}?{query}", data | ids)
 
     assert page.status == 200
@@ -274,7 +281,7 @@ def test_an_id_in_a_form_of_the_account_is_not_looked_at(site, path):
 @attack(16)
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_code_that_was_used_at_the_login_changes_nothing(site, account, path):
-    visitor, code = site.visitor(), account.phone.code()
+    visitor, code = site.visitor(), account.authenticator.code()
     visitor.give_password(account).fill_in(code=code)
     assert is_in(visitor)
 
@@ -287,10 +294,10 @@ def test_a_code_that_was_used_at_the_login_changes_nothing(site, account, path):
 @attack(16)
 @pytest.mark.parametrize("path", CHANGES)
 def test_the_code_that_confirmed_the_enrolment_changes_nothing(site, clock, path):
-    account, visitor = site.newcomer(), site.visitor()
+    account, visitor = site.account_without_factor(), site.visitor()
     page = visitor.give_password(account)
-    account.phone = scan(page, clock)
-    code = account.phone.code()
+    account.authenticator = scan(page, clock)
+    code = account.authenticator.code()
     page.fill_in(code=code)
     assert is_in(visitor)
 
@@ -301,7 +308,7 @@ def test_the_code_that_confirmed_the_enrolment_changes_nothing(site, clock, path
 @attack(16)
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_code_that_changed_something_is_used_up_everywhere(site, account, path):
-    visitor, code = logged_in(site, account), account.phone.code()
+    visitor, code = logged_in(site, account), account.authenticator.code()
     change(visitor, account, path, code=code)
 
     for other in CHANGES:
@@ -317,7 +324,7 @@ def test_a_code_that_changed_something_is_used_up_everywhere(site, account, path
 def test_a_code_that_changed_something_resets_no_password(site, path, kind):
     account = register_kim(site)
     visitor = logged_in(site, account)
-    code = account.phone.code() if kind == "phone" else account.recovery_code()
+    code = account.authenticator.code() if kind == "phone" else account.recovery_code()
     change(visitor, account, path, code=code)
 
     page = reset(open_link(site), code, password="five crows on a red tractor")
@@ -330,7 +337,7 @@ def test_a_code_that_changed_something_resets_no_password(site, path, kind):
 @pytest.mark.parametrize("kind", ["phone", "recovery"])
 def test_a_code_that_reset_the_password_changes_nothing_more(site, kind):
     account = register_kim(site)
-    code = account.phone.code() if kind == "phone" else account.recovery_code()
+    code = account.authenticator.code() if kind == "phone" else account.recovery_code()
     assert reset(open_link(site), code).path == "/login"
     account.password = NEW_PASSWORD
     assert site.visitor().give_password(account).fill_in(code=code).status == 422
@@ -356,12 +363,12 @@ def test_a_recovery_code_that_changed_something_is_used_up(site, account, path):
 
 @since("05")
 @attack(16)
-def test_the_code_that_confirmed_a_new_phone_is_used_up(site, account, clock):
+def test_the_code_that_confirmed_a_new_authenticator_is_used_up(site, account, clock):
     visitor = logged_in(site, account)
     page = prove(visitor, account, "/account/phone")
     clock.move(5 * 60)  # or the code that was the proof used up this time step
-    account.phone = scan(page, clock)
-    code, before = account.phone.code(), account.phone.code_from(-1)
+    account.authenticator = scan(page, clock)
+    code, before = account.authenticator.code(), account.authenticator.code_from(-1)
     assert page.fill_in(code=code).path == "/account"
 
     for used in (code, before):
@@ -373,7 +380,7 @@ def test_the_code_that_confirmed_a_new_phone_is_used_up(site, account, clock):
 
 @since("05")
 @attack(131)
-def test_who_lost_the_phone_replaces_it_with_recovery_codes(site, account):
+def test_who_lost_the_authenticator_replaces_it_with_recovery_codes(site, account):
     visitor = site.visitor()
     visitor.give_password(account)
     page = visitor.open("/login/recovery")
@@ -394,7 +401,7 @@ def test_who_lost_the_phone_replaces_it_with_recovery_codes(site, account):
 def test_another_site_changes_nothing_in_the_account(site, account, path, token):
     visitor = logged_in(site, account)
     target, data = visitor.open(path).filled_in(
-        current_password=account.password, code=account.phone.code()
+        current_password=account.password, code=account.authenticator.code()
     )
     if path == "/account/password":
         data |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
@@ -416,7 +423,7 @@ def test_another_site_changes_nothing_in_the_account(site, account, path, token)
 def test_a_link_changes_nothing_in_the_account(site, account, path, method):
     visitor = logged_in(site, account)
     _, data = visitor.open(path).filled_in(
-        current_password=account.password, code=account.phone.code()
+        current_password=account.password, code=account.authenticator.code()
     )
     data |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
     page = visitor.ask(method, path, query_string=data)
@@ -435,7 +442,10 @@ def test_a_form_of_the_account_may_stay_open_for_hours(site, account, clock, pat
     visitor = logged_in(site, account)
     page = visitor.open(path)
     BusyClock(clock, visitor).move(8 * 60 * 60)
-    values = {"current_password": account.password, "code": account.phone.code()}
+    values = {
+        "current_password": account.password,
+        "code": account.authenticator.code(),
+    }
     if path == "/account/password":
         values |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
 
@@ -456,8 +466,8 @@ def test_after_a_change_all_other_sessions_and_pending_logins_are_dead(
     visitor = logged_in(site, account)
     page = pending.give_password(account)
     copies = [site.visitor().take_cookies_of(v) for v in (visitor, pending)]
-    neighbour = logged_in(site, site.account())
-    code = account.phone.code()
+    start_other_step = logged_in(site, site.account())
+    code = account.authenticator.code()
     change(visitor, account, path)
 
     assert is_in(visitor)
@@ -467,7 +477,7 @@ def test_after_a_change_all_other_sessions_and_pending_logins_are_dead(
         assert dead.open("/account").path.startswith("/login")
     assert page.fill_in(code=code).path == "/login"
     assert not pending.is_logged_in()
-    assert is_in(neighbour)
+    assert is_in(start_other_step)
 
 
 @since("05")
@@ -476,7 +486,7 @@ def test_after_a_change_all_other_sessions_and_pending_logins_are_dead(
 def test_a_change_begins_a_new_session_for_its_owner(site, account, path):
     visitor = logged_in(site, account)
     form = visitor.open(path).filled_in(
-        current_password=account.password, code=account.phone.code()
+        current_password=account.password, code=account.authenticator.code()
     )
     old = site.visitor().take_cookies_of(visitor)
     page = change(visitor, account, path)
@@ -491,11 +501,11 @@ def test_a_change_begins_a_new_session_for_its_owner(site, account, path):
 
 @since("05")
 @attack(29, 128)
-def test_the_proof_for_a_new_phone_begins_a_new_session(site, account):
+def test_the_proof_for_a_new_authenticator_begins_a_new_session(site, account):
     visitor = logged_in(site, account)
     planted = site.visitor().take_cookies_of(visitor)
     form = visitor.open("/account/phone").filled_in(
-        current_password=account.password, code=account.phone.wrong_code()
+        current_password=account.password, code=account.authenticator.wrong_code()
     )
     page = prove(visitor, account, "/account/phone")
 
@@ -550,7 +560,10 @@ def test_a_change_that_cannot_be_kept_changes_nothing(step, clock, path):
     visitor = logged_in(site, account)
     page = visitor.open(path)
     assert page.status == 200
-    values = {"current_password": account.password, "code": account.phone.code()}
+    values = {
+        "current_password": account.password,
+        "code": account.authenticator.code(),
+    }
     if path == "/account/password":
         values |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
     if path == "/account/phone":
@@ -604,11 +617,11 @@ def test_a_new_password_takes_the_place_of_the_old_one(site, account):
 def test_a_new_password_that_will_not_do_is_refused_and_the_code_stays_good(
     site, values, words
 ):
-    newcomer = register(
+    account_without_factor = register(
         site.visitor(), username="kimberly", email="mailbox_of_hers@example.org"
     )
-    account = equip(site, newcomer)
-    visitor, code = logged_in(site, account), account.phone.code()
+    account = add_second_factor(site, account_without_factor)
+    visitor, code = logged_in(site, account), account.authenticator.code()
     page = prove(visitor, account, "/account/password", code=code, **values)
 
     assert page.status == 422
@@ -644,7 +657,7 @@ def test_a_new_password_that_is_refused_ends_no_session(site, account):
 @attack(76)
 def test_the_current_and_the_new_password_may_be_composed_in_two_ways(site):
     composed, decomposed = "n\u00e9es de la lune rousse", "ne\u0301es de la lune rousse"
-    account = equip(site, register(site.visitor(), password=composed))
+    account = add_second_factor(site, register(site.visitor(), password=composed))
     visitor = logged_in(site, account)
     account.password = decomposed
     page = prove(visitor, account, "/account/password", password=decomposed)
@@ -704,11 +717,11 @@ def test_password_managers_know_which_field_is_which(site, account, path):
 
 @since("05")
 @attack(49)
-def test_the_old_phone_works_until_the_new_one_is_confirmed_and_then_never(
+def test_the_old_authenticator_works_until_the_new_one_is_confirmed_and_then_never(
     site, account, clock
 ):
     visitor = logged_in(site, account)
-    page, old = prove(visitor, account, "/account/phone"), account.phone
+    page, old = prove(visitor, account, "/account/phone"), account.authenticator
     other = logged_in(site, account)
     new = scan(page, clock)
     page = page.fill_in(code=new.code())
@@ -721,7 +734,7 @@ def test_the_old_phone_works_until_the_new_one_is_confirmed_and_then_never(
         for code in (old.code_from(0), old.code_from(1), old.code()):
             assert page.fill_in(code=code).status == 422
     clock.move(15 * 60)
-    account.phone = new
+    account.authenticator = new
     visitor = logged_in(site, account)
     assert prove(visitor, account, "/account/phone", code=old.code()).status == 422
 
@@ -736,7 +749,7 @@ def test_after_a_move_the_recovery_codes_still_work(site, account):
 
 @since("05")
 @attack(46)
-def test_a_move_that_is_broken_off_leaves_the_old_phone(site, account, clock):
+def test_a_move_that_is_broken_off_leaves_the_old_authenticator(site, account, clock):
     visitor = logged_in(site, account)
     page = prove(visitor, account, "/account/phone")
     new = scan(page, clock)
@@ -750,11 +763,16 @@ def test_a_move_that_is_broken_off_leaves_the_old_phone(site, account, clock):
 
 @since("05")
 @attack(46)
-def test_a_wrong_code_of_the_new_phone_leaves_the_old_one(site, account, clock):
+def test_a_wrong_code_of_the_new_authenticator_leaves_the_old_one(site, account, clock):
     visitor = logged_in(site, account)
     page = prove(visitor, account, "/account/phone")
     new = scan(page, clock)
-    for code in (new.wrong_code(), account.phone.code(), account.recovery_code(), ""):
+    for code in (
+        new.wrong_code(),
+        account.authenticator.code(),
+        account.recovery_code(),
+        "",
+    ):
         page = page.fill_in(code=code)
         assert page.status == 422, code
         assert scan(page, clock).secret == new.secret
@@ -785,7 +803,7 @@ def test_a_code_at_the_very_end_of_the_ten_minutes_locks_nobody_out(
     monkeypatch.undo()
 
     if "new phone is set up" in page.text:
-        account.phone = new
+        account.authenticator = new
     clock.move(5 * 60)
     site.visitor().log_in(account)
 
@@ -816,23 +834,23 @@ def test_the_new_secret_is_never_shown_after_it_was_confirmed(step, site, accoun
     copy = site.visitor()
     page = prove(visitor, account, "/account/phone")
     copy.take_cookies_of(visitor)
-    phone = scan(page, account.phone.clock)
-    page = page.fill_in(code=phone.code())
+    authenticator = scan(page, account.authenticator.clock)
+    page = page.fill_in(code=authenticator.code())
     assert page.path == "/account"
 
     pages = [page] + [visitor.open(path) for path in pages_of(step)]
     pages += [copy.open(path) for path in pages_of(step)]
     for page in pages:
-        assert phone.secret not in page.html
+        assert authenticator.secret not in page.html
         assert "otpauth:" not in page.html
-    account.phone = phone
+    account.authenticator = authenticator
     again = prove(visitor, account, "/account/phone")
-    assert scan(again, phone.clock).secret != phone.secret
+    assert scan(again, authenticator.clock).secret != authenticator.secret
 
 
 @since("05")
 @attack(50)
-def test_no_secret_waits_once_the_new_phone_is_confirmed(site, account):
+def test_no_secret_waits_once_the_new_authenticator_is_confirmed(site, account):
     before = site.sql("SELECT session_id FROM waiting_secrets")
     page = change(logged_in(site, account), account, "/account/phone")
 
@@ -842,12 +860,12 @@ def test_no_secret_waits_once_the_new_phone_is_confirmed(site, account):
 
 @since("05")
 @attack(49)
-def test_a_code_without_the_proof_sets_up_no_phone(site, account, clock):
+def test_a_code_without_the_proof_sets_up_no_authenticator(site, account, clock):
     thief, owner = logged_in(site, account), logged_in(site, account)
     target, data = owner.open("/account/phone").filled_in(code="")
-    phone = scan(prove(owner, account, "/account/phone"), clock)
+    authenticator = scan(prove(owner, account, "/account/phone"), clock)
     _, data = thief.open("/account/phone").filled_in(code="")
-    for code in (phone.code(), account.phone.code()):
+    for code in (authenticator.code(), account.authenticator.code()):
         data = {"csrf_token": data["csrf_token"], "code": code}
         assert thief.send(target, data).status == 422
 
@@ -857,7 +875,9 @@ def test_a_code_without_the_proof_sets_up_no_phone(site, account, clock):
 
 @since("05")
 @attack(128)
-def test_the_proof_for_a_new_phone_is_good_for_ten_minutes(site, account, clock):
+def test_the_proof_for_a_new_authenticator_is_good_for_ten_minutes(
+    site, account, clock
+):
     visitor = logged_in(site, account)
     page = prove(visitor, account, "/account/phone")
     began = clock.now()
@@ -892,7 +912,7 @@ def test_after_ten_minutes_a_session_that_was_left_asks_for_proof_again(
 @since("05")
 @attack(128)
 @pytest.mark.parametrize("path", ["/account/password", "/account/recovery-codes"])
-def test_the_proof_for_a_new_phone_proves_nothing_else(site, account, path):
+def test_the_proof_for_a_new_authenticator_proves_nothing_else(site, account, path):
     visitor = logged_in(site, account)
     prove(visitor, account, "/account/phone")
     empty = {"current_password": "", "code": ""}
@@ -912,11 +932,11 @@ def test_a_move_that_a_thief_began_ends_with_the_owner_s_change(
 ):
     thief, owner = logged_in(site, account), logged_in(site, account)
     page = prove(thief, account, "/account/phone")
-    phone = scan(page, clock)
+    authenticator = scan(page, clock)
     # the proof does not log the owner out: only a confirmed phone does
     change(owner, account, path)
 
-    assert page.fill_in(code=phone.code()).path.startswith("/login")
+    assert page.fill_in(code=authenticator.code()).path.startswith("/login")
     assert not thief.is_logged_in()
     assert owner.is_logged_in()
     site.visitor().log_in(account)
@@ -975,7 +995,10 @@ def test_of_two_browsers_the_later_one_has_to_log_in_again(
 ):
     one, other = logged_in(site, account), logged_in(site, account)
     page = other.open(second)
-    values = {"current_password": account.password, "code": account.phone.code()}
+    values = {
+        "current_password": account.password,
+        "code": account.authenticator.code(),
+    }
     change(one, account, first)
 
     assert page.fill_in(**values).path.startswith("/login")

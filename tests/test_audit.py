@@ -20,7 +20,7 @@ from tests.production import ORIGIN
 from tests.production import in_production
 from tests.stage import CONFIG
 from tests.stage import GOOD_PASSWORD
-from tests.stage import equip
+from tests.stage import add_second_factor
 from tests.stage import fill_in_registration
 from tests.stage import register
 from tests.test_account import logged_in
@@ -103,7 +103,7 @@ def test_a_line_is_written_in_one_piece_so_that_no_process_comes_in_between(
 def test_a_line_says_when_what_who_and_from_where(site, account, audit, clock):
     visitor = site.visitor("198.51.100.7")
     visitor.give_password(account)
-    code, _ = account.phone.code(), audit()
+    code, _ = account.authenticator.code(), audit()
     target, data = visitor.page.filled_in(code=code)
     answer = visitor.ask("POST", target, data=data)
     line = only(audit())
@@ -167,7 +167,7 @@ def test_the_line_of_a_request_that_failed_says_so(step, clock, audit, error):
     site = step.start(clock, TESTING=False)
     visitor, account = site.visitor(), site.account()
     visitor.give_password(account)
-    code, commits, _ = account.phone.code(), count(), audit()
+    code, commits, _ = account.authenticator.code(), count(), audit()
 
     @event.listens_for(site.app.extensions["sqlalchemy"].session, "before_commit")
     def fail(session):
@@ -200,7 +200,9 @@ def test_a_recovery_code_that_stayed_good_leaves_no_line(site, account, audit):
 @since("06")
 @attack(107)
 def test_a_reset_that_was_refused_leaves_no_line(site, audit):
-    owner = equip(site, register(site.visitor(), username="kim", email=ADDRESS))
+    owner = add_second_factor(
+        site, register(site.visitor(), username="kim", email=ADDRESS)
+    )
     page = form_behind(site, mailed_link(site))
     audit()
     page = choose(page, owner.recovery_codes[0], owner.password)
@@ -232,7 +234,7 @@ def test_a_wrong_current_password_is_a_line(site, account, audit):
     audit()
     path = "/account/recovery-codes"
     prove(visitor, account, path, current_password="not this one")
-    prove(visitor, account, path, code=account.phone.wrong_code())
+    prove(visitor, account, path, code=account.authenticator.wrong_code())
 
     lines = audit()
     assert events(lines) == [("password refused", 1), ("code refused", 1)]
@@ -263,7 +265,7 @@ def test_a_password_that_counts_as_stolen_is_a_line(site, account, audit, clock)
         visitor = site.visitor()
         visitor.give_password(account)
         for _ in range(5):
-            visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+            visitor.open("/login/code").fill_in(code=account.authenticator.wrong_code())
         clock.move(15 * 60)
 
     assert events(audit())[-1:] == [("password counts as stolen", 1)]

@@ -10,7 +10,7 @@ from qrcode import QRCode
 
 from tests.marks import attack
 from tests.marks import since
-from tests.phone import Phone
+from tests.phone import Authenticator
 from tests.real_browser import Screen
 from tests.real_browser import launch
 from tests.real_browser import need
@@ -79,16 +79,16 @@ def account(screen):
     return screen.site.account()
 
 
-def scanned_phone(screen):
+def scanned_authenticator(screen):
     """Return a phone that scanned the enrolment page, and what it read."""
     uri = urlsplit(screen.scan())
     fields = parse_qs(uri.query)
-    return Phone(fields["secret"][0], screen.site.clock), uri
+    return Authenticator(fields["secret"][0], screen.site.clock), uri
 
 
 def open_enrolment(screen):
     """Give the password of a user who has no phone yet."""
-    return screen.give_password(screen.site.newcomer())
+    return screen.give_password(screen.site.account_without_factor())
 
 
 def recovery_codes_on(screen):
@@ -100,8 +100,8 @@ def recovery_codes_on(screen):
 def enrol(screen, account):
     """Set up the phone in the browser; the page with the recovery codes is open."""
     screen.give_password(account)
-    account.phone, _ = scanned_phone(screen)
-    screen.fill_in(code=account.phone.code())
+    account.authenticator, _ = scanned_authenticator(screen)
+    screen.fill_in(code=account.authenticator.code())
     account.recovery_codes = recovery_codes_on(screen)
 
 
@@ -110,8 +110,8 @@ def enrol(screen, account):
 
 @since("03")
 @attack(52)
-def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_phone(screen):
-    account = screen.site.newcomer()
+def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_authenticator(screen):
+    account = screen.site.account_without_factor()
     enrol(screen, account)
     assert len(set(account.recovery_codes)) == 10
     screen.follow("I have saved them")
@@ -123,7 +123,7 @@ def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_phone(screen):
     assert screen.path == "/"
     screen.log_out()
 
-    screen.give_password(account).follow("I cannot use my phone")
+    screen.give_password(account).follow("I cannot use my authenticator app")
     screen.fill_in(recovery_code=account.recovery_code())
     assert screen.path == "/"
     assert "Codes left: 9." in screen.text
@@ -132,7 +132,9 @@ def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_phone(screen):
 
 @since("05")
 @attack(52, 82, 49)
-def test_a_user_forgets_the_password_and_moves_to_a_new_phone(profile, step, request):
+def test_a_user_forgets_the_password_and_moves_to_a_new_authenticator(
+    profile, step, request
+):
     if request.config.getoption("--app"):
         pytest.skip("not run with --app: the test starts the app itself")
     profile.clear_cookies()
@@ -141,12 +143,12 @@ def test_a_user_forgets_the_password_and_moves_to_a_new_phone(profile, step, req
         account = Account("kim", GOOD_PASSWORD)
         register_in(screen, account)
         enrol_here(screen, account)
-        old_phone = account.phone
+        old_authenticator = account.authenticator
         screen.log_out()
 
         screen.open("/login").follow("I forgot my password")
         screen.fill_in(email="kim@example.org")
-        assert "a mail is on its way" in screen.text
+        assert "an email is on its way" in screen.text
         screen.open(urlsplit(site.next_mail_to("kim@example.org").link).path)
         assert screen.path == "/reset/new"
         new = "a kettle among seven clouds"
@@ -155,20 +157,20 @@ def test_a_user_forgets_the_password_and_moves_to_a_new_phone(profile, step, req
         screen.give_password(account)
         assert screen.status == 422  # it is the old password
         account.password = new
-        screen.give_password(account).fill_in(code=old_phone.code_from(1))
+        screen.give_password(account).fill_in(code=old_authenticator.code_from(1))
         assert screen.path == "/"
 
-        screen.follow("Your account").follow("Move to a new phone")
+        screen.follow("Your account").follow("Move to a new authenticator app")
         screen.fill_in(current_password=new, code=account.recovery_code())
-        account.phone, _ = scanned_phone(screen)
-        screen.fill_in(code=account.phone.code_from(0))
-        assert "Your new phone is set up." in screen.text
+        account.authenticator, _ = scanned_authenticator(screen)
+        screen.fill_in(code=account.authenticator.code_from(0))
+        assert "Your new authenticator app is set up." in screen.text
         assert "8 of 10 left" in screen.text
         screen.log_out()
 
-        screen.give_password(account).fill_in(code=old_phone.code_from(1))
+        screen.give_password(account).fill_in(code=old_authenticator.code_from(1))
         assert screen.status == 422
-        screen.fill_in(code=account.phone.code_from(1))
+        screen.fill_in(code=account.authenticator.code_from(1))
         assert screen.path == "/"
         assert not screen.complaints()
         assert not screen.requests_to_others()
@@ -188,8 +190,8 @@ def register_in(screen, account):
 
 def enrol_here(screen, account):
     """Set up the phone on the page that is open, by the code of this time step."""
-    account.phone, _ = scanned_phone(screen)
-    screen.fill_in(code=account.phone.code_from(0))
+    account.authenticator, _ = scanned_authenticator(screen)
+    screen.fill_in(code=account.authenticator.code_from(0))
     account.recovery_codes = recovery_codes_on(screen)
     screen.follow("I have saved them")
 
@@ -199,25 +201,25 @@ def enrol_here(screen, account):
 
 @since("03")
 @attack(52)
-def test_a_phone_reads_the_qr_code_wide_and_narrow_light_and_dark(screen):
+def test_a_authenticator_reads_the_qr_code_wide_and_narrow_light_and_dark(screen):
     open_enrolment(screen)
     secret = screen.find("#secret").text_content()
     for scheme in SCHEMES:
         screen.prefer(scheme)
         for width in WIDTHS:
             screen.resize(width)
-            phone, uri = scanned_phone(screen)
+            authenticator, uri = scanned_authenticator(screen)
 
             assert (uri.scheme, uri.netloc) == ("otpauth", "totp")
-            assert phone.secret == "".join(secret.split()), (scheme, width)
+            assert authenticator.secret == "".join(secret.split()), (scheme, width)
 
 
 @since("03")
 @attack(52)
 @pytest.mark.parametrize("issuer", ["A + B & C", "Café", "\u6249"])
-def test_a_phone_shows_the_issuer_that_is_configured(new_screen, issuer):
+def test_a_authenticator_shows_the_issuer_that_is_configured(new_screen, issuer):
     screen = open_enrolment(new_screen(ISSUER=issuer))
-    _, uri = scanned_phone(screen)
+    _, uri = scanned_authenticator(screen)
 
     assert unquote(uri.path).partition(":")[0] == f"/{issuer}"
     assert parse_qs(uri.query)["issuer"] == [issuer]
@@ -225,7 +227,7 @@ def test_a_phone_shows_the_issuer_that_is_configured(new_screen, issuer):
 
 @since("03")
 def test_the_recovery_codes_are_on_the_printed_page(screen):
-    enrol(screen, screen.site.newcomer())
+    enrol(screen, screen.site.account_without_factor())
     shown = recovery_codes_on(screen)
     screen.tab.emulate_media(media="print")
 
@@ -261,7 +263,7 @@ def enrolment_pages(screen, account):
     enrol(screen, account)
     yield "recovery codes"
     screen.follow("I have saved them").log_out()
-    screen.give_password(account).follow("I cannot use my phone")
+    screen.give_password(account).follow("I cannot use my authenticator app")
     yield "recovery"
     screen.fill_in(recovery_code="not-a-code-of-ours")
     yield "recovery refused"
@@ -293,15 +295,15 @@ def reset_pages(screen, account):
     screen.fill_in(email="kim@example")
     yield "reset refused"
     screen.fill_in(email=address_of(screen, account))
-    yield "login, told that a mail is on its way"
+    yield "login, told that an email is on its way"
     screen.open("/reset/not-a-link")
     yield "reset, told that the link is dead"
     screen.open(link_in_mail_to(screen, account))
     yield "new password"
     new = {"password": f"{GOOD_PASSWORD}, too", "confirm": f"{GOOD_PASSWORD}, too"}
-    screen.fill_in(**new, code=account.phone.wrong_code())
+    screen.fill_in(**new, code=account.authenticator.wrong_code())
     yield "new password refused"
-    screen.fill_in(**new, code=account.phone.code())
+    screen.fill_in(**new, code=account.authenticator.code())
     account.password = new["password"]
     yield "login, told that the password is changed"
     screen.log_in(account)
@@ -332,28 +334,28 @@ def account_pages(screen, account):
     new = {"password": password, "confirm": password}
     screen.fill_in(current_password="x", **new, code="000000")
     yield "change password refused as a whole"
-    code = account.phone.code()
+    code = account.authenticator.code()
     screen.fill_in(current_password=account.password, **new, code=code)
     account.password = password
     yield "account, told that the password is changed"
-    screen.follow("Move to a new phone")
+    screen.follow("Move to a new authenticator app")
     yield "new phone"
     screen.fill_in(current_password="x", code="000000")
     yield "new phone refused"
-    code = account.phone.code()
+    code = account.authenticator.code()
     screen.fill_in(current_password=account.password, code=code)
     yield "new phone, secret"
     screen.fill_in(code="000000")
     yield "new phone, code refused"
-    account.phone, _ = scanned_phone(screen)
-    screen.fill_in(code=account.phone.code())
+    account.authenticator, _ = scanned_authenticator(screen)
+    screen.fill_in(code=account.authenticator.code())
     yield "account, told that the new phone is set up"
     screen.site.clock.move(15 * 60)  # five proofs in a quarter of an hour are the limit
     screen.follow("Make new codes")
     yield "new codes"
     screen.fill_in(current_password="x", code="000000")
     yield "new codes refused"
-    code = account.phone.code()
+    code = account.authenticator.code()
     screen.fill_in(current_password=account.password, code=code)
     account.recovery_codes = recovery_codes_on(screen)
     yield "new recovery codes"
@@ -363,10 +365,10 @@ def account_pages(screen, account):
 def code_pages(screen, account):
     """Stop at the code page, and refused and paused there; then log in."""
     yield "code"
-    screen.fill_in(code=account.phone.wrong_code())
+    screen.fill_in(code=account.authenticator.wrong_code())
     yield "code refused"
     while screen.status == 422:
-        screen.fill_in(code=account.phone.wrong_code())
+        screen.fill_in(code=account.authenticator.wrong_code())
     yield "429"
     screen.site.clock.move(15 * 60)
     screen.log_in(account)
@@ -388,7 +390,7 @@ def error_pages(screen):
 
 def pages_of(screen):
     """Go to every page of a step, and stop at each."""
-    account = screen.site.newcomer()
+    account = screen.site.account_without_factor()
     if screen.site.stage.number >= "04":
         yield from registration_pages(screen)
     yield from password_pages(screen, account)
@@ -488,7 +490,7 @@ def test_a_refused_login_is_what_a_screen_reader_reads_first(screen):
 def test_the_code_field_waits_for_the_code_and_for_another_one(screen, account):
     screen.give_password(account)
     assert screen.find("[name=code]:focus").is_visible()
-    screen.fill_in(code=account.phone.wrong_code())
+    screen.fill_in(code=account.authenticator.wrong_code())
 
     assert screen.status == 422
     field = screen.find("[name=code]:focus")
@@ -562,10 +564,10 @@ def test_without_javascript_one_logs_in_and_no_button_promises_more(
 
 @since("02")
 @pytest.mark.parametrize("way", ["typed", "pasted"])
-def test_a_code_may_have_the_blank_that_the_phone_shows(screen, account, way):
+def test_a_code_may_have_the_blank_that_the_authenticator_shows(screen, account, way):
     screen.give_password(account)
     screen.form("code")
-    code = account.phone.code()
+    code = account.authenticator.code()
     text = f"{code[:3]} {code[3:]}"
     if way == "typed":
         screen.tab.keyboard.type(text)  # the field has the focus

@@ -8,8 +8,8 @@ from tests.journey import Journey
 from tests.marks import attack
 from tests.marks import gap
 from tests.marks import never_red
+from tests.marks import rate_limited
 from tests.marks import since
-from tests.marks import throttling
 from tests.marks import until
 from tests.stage import CONFIG
 from tests.stage import STEPS
@@ -75,7 +75,9 @@ def test_the_recipe_of_the_rfc_works_at_its_moments(step, clock, moment):
     site = step.start(clock)
     account = site.account()
 
-    page = try_code(site, account, totp(account.phone.secret, moment // TIME_STEP + 1))
+    page = try_code(
+        site, account, totp(account.authenticator.secret, moment // TIME_STEP + 1)
+    )
 
     assert page.path == "/"
 
@@ -83,7 +85,7 @@ def test_the_recipe_of_the_rfc_works_at_its_moments(step, clock, moment):
 @since("02")
 @attack(12)
 def test_a_code_works_once(site, account):
-    code = account.phone.code()
+    code = account.authenticator.code()
     first = try_code(site, account, code)
     second = try_code(site, account, code)
 
@@ -94,7 +96,7 @@ def test_a_code_works_once(site, account):
 @since("02")
 @attack(14)
 def test_a_used_code_stays_used_as_long_as_the_window_is_open(site, account, clock):
-    code = account.phone.code()
+    code = account.authenticator.code()
     used_at = clock.now()
     try_code(site, account, code)
 
@@ -107,8 +109,8 @@ def test_a_used_code_stays_used_as_long_as_the_window_is_open(site, account, clo
 @attack(12, 14)
 def test_after_a_code_the_one_before_it_is_used_up_as_well(site, account, clock):
     clock.move(10 * TIME_STEP)
-    earlier = account.phone.code_from(-1)
-    try_code(site, account, account.phone.code())
+    earlier = account.authenticator.code_from(-1)
+    try_code(site, account, account.authenticator.code())
 
     assert try_code(site, account, earlier).status == 422
 
@@ -117,8 +119,8 @@ def test_after_a_code_the_one_before_it_is_used_up_as_well(site, account, clock)
 @attack(12, 14)
 def test_after_a_code_from_ahead_the_present_one_is_used_up(site, account, clock):
     clock.move(10 * TIME_STEP)
-    present = account.phone.code_from(0)
-    page = try_code(site, account, account.phone.code_from(1))
+    present = account.authenticator.code_from(0)
+    page = try_code(site, account, account.authenticator.code_from(1))
 
     assert page.path == "/"
     assert try_code(site, account, present).status == 422
@@ -127,7 +129,7 @@ def test_after_a_code_from_ahead_the_present_one_is_used_up(site, account, clock
 @since("02")
 @attack(12)
 def test_a_used_code_stays_used_however_it_is_spelt(site, account):
-    code = account.phone.code()
+    code = account.authenticator.code()
     try_code(site, account, code)
 
     for spelt in (
@@ -142,7 +144,7 @@ def test_a_used_code_stays_used_however_it_is_spelt(site, account):
 @since("02")
 def test_a_pasted_code_with_a_blank_in_the_middle_works(site, account):
     for blank in (" ", "\N{NO-BREAK SPACE}", "\t", "  "):
-        code = account.phone.code()
+        code = account.authenticator.code()
 
         page = try_code(site, account, f" {code[:3]}{blank}{code[3:]}\n")
 
@@ -152,7 +154,7 @@ def test_a_pasted_code_with_a_blank_in_the_middle_works(site, account):
 @since("02")
 @attack(21)
 def test_digits_of_other_scripts_are_no_code(site, account):
-    code = account.phone.code()
+    code = account.authenticator.code()
     for zero in ("\N{FULLWIDTH DIGIT ZERO}", "\N{ARABIC-INDIC DIGIT ZERO}"):
         spelt = "".join(chr(ord(zero) + int(digit)) for digit in code)
 
@@ -165,7 +167,7 @@ def test_digits_of_other_scripts_are_no_code(site, account):
 def test_a_clock_that_is_a_little_off_does_no_harm(site, account, clock, steps):
     clock.move(10 * TIME_STEP)
 
-    assert try_code(site, account, account.phone.code_from(steps)).path == "/"
+    assert try_code(site, account, account.authenticator.code_from(steps)).path == "/"
 
 
 @since("02")
@@ -174,7 +176,7 @@ def test_a_code_from_outside_the_drift_window_is_refused(site, account, clock):
     clock.move(2000 * TIME_STEP)
 
     for steps in (-1000, -2, 2, 1000):
-        code = account.phone.code_from(steps)
+        code = account.authenticator.code_from(steps)
         assert try_code(site, account, code).status == 422, steps
 
 
@@ -182,7 +184,7 @@ def test_a_code_from_outside_the_drift_window_is_refused(site, account, clock):
 @attack(20)
 def test_leading_zeros_belong_to_the_code(site, account, clock):
     now = clock.now() // TIME_STEP
-    secret = account.phone.secret
+    secret = account.authenticator.secret
     moments = range(now + 10, now + 100_000)
     time_step = next(t for t in moments if totp(secret, t).startswith("000"))
     clock.move_to(time_step * TIME_STEP)
@@ -203,7 +205,7 @@ def test_what_is_no_six_digits_is_refused_and_spends_nothing(visitor, account):
 
         assert page.status == 422, text
 
-    assert page.fill_in(code=account.phone.code()).path == "/"
+    assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
 @since("02")
@@ -219,7 +221,7 @@ def test_odd_text_as_a_code_is_refused_in_words_and_spends_nothing(visitor, acco
 
     data["code"] = "1" * 1_000_000
     assert visitor.send(target, data).status == 413
-    assert page.fill_in(code=account.phone.code()).path == "/"
+    assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
 @since("02")
@@ -242,20 +244,20 @@ def test_a_code_that_is_missing_or_a_file_is_refused(visitor, account):
 @attack(25)
 def test_a_wrong_code_leaves_the_login_pending(visitor, account):
     visitor.give_password(account)
-    page = visitor.fill_in(code=account.phone.wrong_code())
+    page = visitor.fill_in(code=account.authenticator.wrong_code())
 
     assert page.status == 422
     assert page.path == "/login/code"
-    assert page.fill_in(code=account.phone.code()).path == "/"
+    assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
 @since("02")
 @attack(25)
 def test_a_wrong_code_and_a_used_one_get_the_same_answer(site, account):
-    code = account.phone.code()
+    code = account.authenticator.code()
     try_code(site, account, code)
     used = try_code(site, account, code)
-    wrong = try_code(site, account, account.phone.wrong_code())
+    wrong = try_code(site, account, account.authenticator.wrong_code())
 
     def without_token(page):
         return re.sub(r'name="csrf_token"[^>]*>', "", page.html)
@@ -265,7 +267,9 @@ def test_a_wrong_code_and_a_used_one_get_the_same_answer(site, account):
 
 @since("02")
 @attack(80)
-def test_the_code_field_suits_a_phone_and_never_gives_a_code_back(visitor, account):
+def test_the_code_field_suits_a_authenticator_and_never_gives_a_code_back(
+    visitor, account
+):
     page = visitor.give_password(account)
     field = page.find("[name=code]").attributes
     again = page.fill_in(code="123").find("[name=code]").attributes
@@ -283,7 +287,7 @@ def test_a_login_that_was_pending_too_long_begins_again_and_says_so(
 ):
     page = visitor.give_password(account)
     clock.move(10 * 60 + 1)
-    code = account.phone.code()
+    code = account.authenticator.code()
     page = page.fill_in(code=code)
 
     assert page.path == "/login"
@@ -297,7 +301,7 @@ def test_a_pending_login_lives_ten_minutes(visitor, account, clock):
     page = visitor.give_password(account)
     clock.move(10 * 60 - 1)
 
-    assert page.fill_in(code=account.phone.code()).path == "/"
+    assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
 @since("02")
@@ -332,7 +336,7 @@ def test_somebody_who_guesses_codes_leaves_no_line_in_the_log(
     log.clear()
     capsys.readouterr()
     for _ in range(5):
-        visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+        visitor.open("/login/code").fill_in(code=account.authenticator.wrong_code())
 
     assert log.text + capsys.readouterr().out == ""
 
@@ -342,10 +346,10 @@ def test_somebody_who_guesses_codes_leaves_no_line_in_the_log(
 @since("02")
 @until("02")
 def test_a_code_works_once_more_after_a_restart(site, account):
-    code = account.phone.code()
+    code = account.authenticator.code()
     try_code(site, account, code)
 
-    page = try_code(site.another_worker(), account, code)
+    page = try_code(site.start_again(), account, code)
 
     assert page.path == "/"
 
@@ -354,28 +358,30 @@ def test_a_code_works_once_more_after_a_restart(site, account):
 @attack(72)
 @since("02")
 @until("04")
-@throttling
+@rate_limited
 def test_somebody_with_the_password_may_guess_codes_for_ever(visitor, account, clock):
     for _ in range(4):
         visitor.give_password(account)
         for _ in range(5):
-            page = visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+            page = visitor.open("/login/code").fill_in(
+                code=account.authenticator.wrong_code()
+            )
             assert page.status == 422
         clock.move(15 * 60)
 
     visitor.give_password(account)
-    assert visitor.fill_in(code=account.phone.code()).path == "/"
+    assert visitor.fill_in(code=account.authenticator.code()).path == "/"
 
 
 @since("02")
 @attack(74)
-@throttling
+@rate_limited
 @pytest.mark.ours  # it would ask an app without a pause for ever
 def test_the_odds_in_the_readme_are_those_of_the_limits(step, site, account):
     visitor = site.visitor()
     visitor.give_password(account)
     guesses = 0
-    wrong = account.phone.wrong_code()
+    wrong = account.authenticator.wrong_code()
     while visitor.open("/login/code").fill_in(code=wrong).status == 422:
         guesses += 1
 

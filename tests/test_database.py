@@ -52,8 +52,8 @@ def test_a_stolen_database_holds_nothing_that_opens_the_door(site, clock):
 @since("04")
 @attack(81)
 def test_equal_passwords_have_hashes_that_differ(site):
-    site.newcomer()
-    site.newcomer()
+    site.account_without_factor()
+    site.account_without_factor()
     hashes = {row[0] for row in site.sql("SELECT password_hash FROM users")}
 
     assert len(hashes) == 2
@@ -74,7 +74,7 @@ def test_passwords_are_hashed_as_owasp_asks(step, clock):
 @attack(81)
 def test_a_new_password_is_hashed_as_the_configuration_says(step, clock):
     site = step.start(clock, PASSWORD_HASH_METHOD="pbkdf2:sha256:3")
-    site.newcomer()
+    site.account_without_factor()
 
     [[password_hash]] = site.sql("SELECT password_hash FROM users")
     assert password_hash.startswith("pbkdf2:sha256:3$")
@@ -83,7 +83,7 @@ def test_a_new_password_is_hashed_as_the_configuration_says(step, clock):
 @since("04")
 @attack(81)
 def test_a_stolen_database_is_of_no_use_without_the_keys(site, account):
-    stolen = site.another_worker(
+    stolen = site.start_again(
         TOTP_KEYS="a key that the thief made up",
         TESTING=False,
         PROPAGATE_EXCEPTIONS=False,
@@ -120,19 +120,19 @@ def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
 @since("04")
 @attack(70, 18)
 def test_everything_outlives_a_restart(site, account):
-    code = account.phone.code()
+    code = account.authenticator.code()
     site.visitor().give_password(account).fill_in(code=code)
     for _ in range(5):
         site.visitor().open("/login").fill_in(
             username=account.username, password="wrong"
         )
-    restarted = site.another_worker()
+    restarted = site.start_again()
 
     assert restarted.visitor().give_password(account).status == 429
     elsewhere = restarted.visitor(network="192.0.2.5")
     page = elsewhere.give_password(account)
     assert page.fill_in(code=code).status == 422
-    assert page.fill_in(code=account.phone.code()).path == "/"
+    assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
 @since("04")
@@ -205,7 +205,7 @@ def test_a_code_whose_commit_fails_lets_nobody_in_and_stays_good(failing):
     visitor = failing.visitor()
     page = visitor.give_password(account)
     cookies = dict(visitor.browser.cookies)
-    code = account.phone.code()
+    code = account.authenticator.code()
     failing.fails = True
 
     answer = page.fill_in(code=code)
@@ -225,7 +225,7 @@ def test_a_code_whose_commit_fails_lets_nobody_in_and_stays_good(failing):
 def test_a_guess_is_spent_even_if_its_commit_fails(failing):
     account = failing.account()
     page = failing.visitor().give_password(account)
-    code = account.phone.code()
+    code = account.authenticator.code()
     failing.fails = True
     for _ in range(5):
         assert page.fill_in(code=code).status == 500
@@ -253,10 +253,10 @@ def test_a_recovery_code_whose_commit_fails_stays_good(failing):
 @since("04")
 @attack(118)
 def test_an_enrolment_whose_commit_fails_can_be_repeated(failing, clock):
-    account, visitor = failing.newcomer(), failing.visitor()
+    account, visitor = failing.account_without_factor(), failing.visitor()
     page = visitor.give_password(account)
-    account.phone = scan(page, clock)
-    code = account.phone.code()
+    account.authenticator = scan(page, clock)
+    code = account.authenticator.code()
     failing.fails = True
 
     assert page.fill_in(code=code).status == 500
@@ -273,7 +273,7 @@ def test_an_enrolment_whose_commit_fails_can_be_repeated(failing, clock):
 def test_a_registration_whose_commit_fails_leaves_nothing_behind(failing):
     failing.fails = True
     with pytest.raises(AssertionError):
-        failing.newcomer()
+        failing.account_without_factor()
     failing.fails = False
 
     assert failing.sql("SELECT count(*) FROM users") == [(0,)]
@@ -322,20 +322,20 @@ def test_a_change_whose_commit_fails_changes_nothing_and_can_be_repeated(failing
 
 @since("05")
 @attack(118, 49)
-def test_a_move_whose_commit_fails_leaves_the_old_phone_good(failing, clock):
+def test_a_move_whose_commit_fails_leaves_the_old_authenticator_good(failing, clock):
     account, visitor = failing.account(), failing.visitor()
     visitor.log_in(account)
     proof = {"current_password": account.password, "code": account.recovery_code()}
     page = visitor.open("/account/phone").fill_in(**proof)
-    new_phone = scan(page, clock)
-    code = new_phone.code()
+    new_authenticator = scan(page, clock)
+    code = new_authenticator.code()
     failing.fails = True
 
     assert page.fill_in(code=code).status == 500
     failing.fails = False
     failing.visitor().log_in(account)
     assert page.fill_in(code=code).path == "/account"
-    account.phone = new_phone
+    account.authenticator = new_authenticator
     failing.visitor().log_in(account)
 
 
@@ -389,7 +389,7 @@ def test_a_login_that_is_ended_while_its_code_is_checked_stays_ended(site, accou
     visitor = site.visitor()
     visitor.give_password(account)
     end_all_sessions_after_the_next_commit(site)
-    visitor.fill_in(code=account.phone.code())
+    visitor.fill_in(code=account.authenticator.code())
 
     assert not visitor.is_logged_in()
 
@@ -397,31 +397,31 @@ def test_a_login_that_is_ended_while_its_code_is_checked_stays_ended(site, accou
 @since("04")
 @attack(33)
 @never_red("in step 03 nothing ends the sessions of others")
-def test_a_login_that_is_ended_while_a_phone_is_set_up_stays_ended(
-    site, newcomer, clock
+def test_a_login_that_is_ended_while_a_authenticator_is_set_up_stays_ended(
+    site, account_without_factor, clock
 ):
     visitor = site.visitor()
-    phone = scan(visitor.give_password(newcomer), clock)
+    authenticator = scan(visitor.give_password(account_without_factor), clock)
     end_all_sessions_after_the_next_commit(site)
-    visitor.fill_in(code=phone.code())
+    visitor.fill_in(code=authenticator.code())
 
     assert not visitor.is_logged_in()
 
 
 @since("05")
 @attack(34, 46)
-def test_a_phone_is_not_set_up_by_a_login_that_is_ended_in_between(
-    site, newcomer, clock
+def test_a_authenticator_is_not_set_up_by_a_login_that_is_ended_in_between(
+    site, account_without_factor, clock
 ):
     visitor = site.visitor()
-    phone = scan(visitor.give_password(newcomer), clock)
+    authenticator = scan(visitor.give_password(account_without_factor), clock)
     end_all_sessions_after_the_next_commit(site)
-    page = visitor.fill_in(code=phone.code())
+    page = visitor.fill_in(code=authenticator.code())
 
     assert page.path.partition("?")[0] == "/login"
     assert not page.find_all(".recovery-code")
     assert site.sql("SELECT count(*) FROM second_factors") == [(0,)]
-    assert site.visitor().give_password(newcomer).path == "/enrol"
+    assert site.visitor().give_password(account_without_factor).path == "/enrol"
 
 
 @since("04")
@@ -455,7 +455,7 @@ def test_two_that_migrate_at_once_do_it_once(step, tmp_path):
 @until("05")
 def test_a_hash_with_old_parameters_stays_as_it_is(site, account):
     before = site.sql("SELECT password_hash FROM users")
-    newer = site.another_worker(PASSWORD_HASH_METHOD="pbkdf2:sha256:2")
+    newer = site.start_again(PASSWORD_HASH_METHOD="pbkdf2:sha256:2")
     newer.visitor().log_in(account)
 
     assert site.sql("SELECT password_hash FROM users") == before
@@ -480,7 +480,7 @@ def test_a_session_that_nobody_uses_lives_for_days(site, account, clock):
 def test_an_old_key_stays_in_use_when_a_new_one_comes_first(site, account):
     before = site.sql("SELECT secret FROM second_factors")
     old = site.config["TOTP_KEYS"]
-    rotated = site.another_worker(TOTP_KEYS=f"a key that came first,{old}")
+    rotated = site.start_again(TOTP_KEYS=f"a key that came first,{old}")
     rotated.visitor().log_in(account)
     rotated.app.test_cli_runner().invoke(args=["keys", "rotate"])
 

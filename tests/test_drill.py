@@ -32,7 +32,7 @@ from tests.drill.traffic import Traffic
 from tests.marks import attack
 from tests.marks import never_red
 from tests.marks import since
-from tests.phone import Phone
+from tests.phone import Authenticator
 from tests.real_browser import Screen
 from tests.real_browser import launch
 from tests.servers import PASSWORD
@@ -136,12 +136,12 @@ class Person:
         """Return a phone that has scanned the page."""
         fields = parse_qs(urlsplit(self.screen.scan()).query)
         self.secrets.update(fields["secret"])
-        return Phone(fields["secret"][0], RealClock())
+        return Authenticator(fields["secret"][0], RealClock())
 
     def enrol(self):
         """Set up the phone, and save the recovery codes."""
-        self.account.phone = self.scan()
-        self.type(code=self.account.phone.code_from(0))
+        self.account.authenticator = self.scan()
+        self.type(code=self.account.authenticator.code_from(0))
         codes = [code.inner_text() for code in self.screen.find_all(".recovery-code")]
         assert len(set(codes)) == 10, self.screen.text
         self.account.recovery_codes = codes
@@ -161,18 +161,20 @@ class Person:
         assert self.screen.path == "/login", self.screen.text
         self.account.password = NEW_PASSWORD
 
-    def log_in_without_phone(self):
+    def log_in_without_authenticator(self):
         """Log in with a recovery code."""
-        self.screen.give_password(self.account).follow("I cannot use my phone")
+        self.screen.give_password(self.account).follow(
+            "I cannot use my authenticator app"
+        )
         self.type(recovery_code=self.account.recovery_code())
 
-    def change_phone(self):
-        """Move to a new phone."""
-        self.screen.open("/account").follow("Move to a new phone")
+    def change_authenticator(self):
+        """Move to a new authenticator app."""
+        self.screen.open("/account").follow("Move to a new authenticator app")
         code = self.account.recovery_code()
         self.type(current_password=self.account.password, code=code)
-        self.account.phone = self.scan()
-        self.type(code=self.account.phone.code_from(0))
+        self.account.authenticator = self.scan()
+        self.type(code=self.account.authenticator.code_from(0))
         assert self.screen.path == "/account", self.screen.text
 
     def assert_at_home(self):
@@ -200,13 +202,13 @@ def test_a_user_goes_the_whole_way_and_no_log_tells_a_secret(site):
         person.enrol()
         person.assert_at_home()
         screen.give_password(person.account)
-        person.type(code=person.account.phone.code_from(1))
+        person.type(code=person.account.authenticator.code_from(1))
         person.assert_at_home()
         person.reset_password()
-        person.log_in_without_phone()
-        person.change_phone()
+        person.log_in_without_authenticator()
+        person.change_authenticator()
         screen.log_out().give_password(person.account)
-        person.type(code=person.account.phone.code_from(1))
+        person.type(code=person.account.authenticator.code_from(1))
         person.assert_at_home()
         assert not screen.complaints()
         assert not screen.requests_to_others()
@@ -217,7 +219,7 @@ def test_a_user_goes_the_whole_way_and_no_log_tells_a_secret(site):
         "A recovery code of your Door account was used",
         "A recovery code of your Door account was used",
         "Reset your Door password",
-        "Your Door account has a new phone",
+        "Your Door account has a new authenticator app",
         "Your Door password was changed",
         "Your code for Door",
     ]
@@ -513,7 +515,7 @@ def test_while_the_mail_server_is_away_no_mail_is_lost_or_sent_twice(site, machi
         mail.come_back()
     assert waiting(site) == (len(accounts), 1)
     site.ask_database("UPDATE letters SET due = 0")  # the pause has passed
-    second = site.another_worker()
+    second = site.start_again()
     try:
         mails = [site.mails_to(races.address_of(account)) for account in accounts]
     finally:
@@ -554,15 +556,15 @@ def change_keys(traffic, *keys):
         traffic.wait_for_more()
 
 
-def come_in(site, account):
+def from_app(site, account):
     """Tell whether an account's phone opens the door."""
     page = site.visitor().give_password(account)
-    return page.fill_in(code=account.phone.code_from(1)).path == "/"
+    return page.fill_in(code=account.authenticator.code_from(1)).path == "/"
 
 
 @since("06")
 @attack(100)
-def test_keys_are_changed_while_users_set_up_phones_and_log_in(step, sites):
+def test_keys_are_changed_while_users_set_up_authenticators_and_log_in(step, sites):
     site = sites(step, "keys", **CHEAP)
     accounts = [site.account() for _ in range(120)]  # more than one batch
     secrets = "SELECT secret FROM second_factors"
@@ -577,7 +579,7 @@ def test_keys_are_changed_while_users_set_up_phones_and_log_in(step, sites):
     newcomers.assert_nobody_noticed()
 
     with ThreadPoolExecutor(4) as threads:
-        are_in = list(threads.map(lambda account: come_in(site, account), accounts))
+        are_in = list(threads.map(lambda account: from_app(site, account), accounts))
     assert all(are_in), f"{are_in.count(False)} of {len(are_in)} are locked out"
     rows = site.ask_database("SELECT user_id, secret FROM second_factors")
     assert len(rows) == len(accounts) + len(newcomers.accounts)
@@ -617,9 +619,11 @@ def test_a_database_of_earlier_days_is_migrated_by_two_at_once(
     with site:
         for user in json.loads((DUMPS / "users.json").read_text()):
             account = Account(user["username"], user["password"])
-            account.phone = Phone(user["secret"], RealClock())
+            account.authenticator = Authenticator(user["secret"], RealClock())
             page = site.visitor().give_password(account)
-            assert page.fill_in(code=account.phone.code_from(0)).path == "/", user
+            assert page.fill_in(code=account.authenticator.code_from(0)).path == "/", (
+                user
+            )
             account.recovery_codes = [user["recovery_code"]]
             assert site.logged_in(account).is_logged_in()
         hashes = site.ask_database("SELECT password_hash FROM users")

@@ -264,7 +264,7 @@ class Starter:
         self.rows = {}
         if step.number >= FIRST_WITH_DATABASE:
             event.listen(self.site.engine, "connect", never_wait_for_the_disk)
-            self.accounts = [self.site.account(), self.site.newcomer()]
+            self.accounts = [self.site.account(), self.site.account_without_factor()]
             tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
             for (table,) in self.site.sql(tables):
                 self.rows[table] = self.site.sql(f"SELECT * FROM {table}")
@@ -306,6 +306,6 @@ def never_wait_for_the_disk(connection, record):
 def copy_of(account):
     """Return an account whose phone has shown no code since the start."""
     account = copy(account)
-    if account.phone:
-        account.phone = copy(account.phone)
+    if account.authenticator:
+        account.authenticator = copy(account.authenticator)
     return account

@@ -79,11 +79,11 @@ class Journey:
     def enrol(self, page):
         """Set up the phone; it is known even if the answer gets lost."""
         self.doing = "enrolment"
-        self.account.phone = scan(page, RealClock())
+        self.account.authenticator = scan(page, RealClock())
         sent_in = None
         while page.find_all("#secret") and sent_in != current_time_step():
             sent_in = current_time_step()  # if it ends on the way, send another code
-            page = page.fill_in(code=self.account.phone.code_from(-1))
+            page = page.fill_in(code=self.account.authenticator.code_from(-1))
         codes = [code.text(strip=True) for code in page.find_all(".recovery-code")]
         assert len(codes) == 10, page.text
         self.account.recovery_codes = codes
@@ -93,9 +93,9 @@ class Journey:
         self.doing = "login"
         page = self.server.visitor().give_password(self.account)
         time_step = current_time_step()
-        page = page.fill_in(code=self.account.phone.code_from(0))
+        page = page.fill_in(code=self.account.authenticator.code_from(0))
         assert page.path == "/", page.text
-        self.account.phone.last_time_step = time_step
+        self.account.authenticator.last_time_step = time_step
 
 
 class Owner:
@@ -105,7 +105,7 @@ class Owner:
         self.server = server
         self.account = server.account()
         self.passwords = [PASSWORD]  # the one that holds, and one that may hold
-        self.phones = [self.account.phone]  # likewise
+        self.authenticators = [self.account.authenticator]  # likewise
         self.codes_spent = []  # the last one only if the change was made
         self.link = None
         self.changes = [self.change_password, self.reset, self.move]
@@ -153,13 +153,13 @@ class Owner:
         self.account.password = password
 
     def move(self, visitor):
-        """Move to a new phone."""
+        """Move to a new authenticator app."""
         page = visitor.open("/account/phone").fill_in(**self.proof())
-        phone = scan(page, RealClock())
-        self.phones.append(phone)
-        page = page.fill_in(code=phone.code_from(-1))
+        authenticator = scan(page, RealClock())
+        self.authenticators.append(authenticator)
+        page = page.fill_in(code=authenticator.code_from(-1))
         assert page.path == "/account", page.text
-        self.phones = [phone]
+        self.authenticators = [authenticator]
 
 
 class Crowd:
@@ -235,7 +235,13 @@ def assert_change_was_made_or_not(server, owner):
     if owner.link:
         page = owner.link.open("/reset/new").path
         assert page == ("/reset/new" if works == [owner.passwords[0]] else "/reset")
-    assert sum(ends_login(server, owner, phone) for phone in owner.phones) == 1
+    assert (
+        sum(
+            ends_login(server, owner, authenticator)
+            for authenticator in owner.authenticators
+        )
+        == 1
+    )
 
 
 def is_password(server, account, password):
@@ -254,10 +260,10 @@ def codes_of(server, owner):
     return what_is_kept(server, owner.account)[2]
 
 
-def ends_login(server, owner, phone):
+def ends_login(server, owner, authenticator):
     """Tell whether a phone's next code lets the owner in."""
     page = server.visitor().give_password(owner.account)
-    return page.fill_in(code=phone.code_from(1)).path == "/"
+    return page.fill_in(code=authenticator.code_from(1)).path == "/"
 
 
 def assert_nobody_is_locked_out(server, journey):
@@ -271,9 +277,9 @@ def assert_nobody_is_locked_out(server, journey):
     assert hashes <= codes
     assert len(codes) == (0 if last_time_step is None else 10)
     if last_time_step is not None:
-        assert last_time_step >= account.phone.last_time_step
+        assert last_time_step >= account.authenticator.last_time_step
         page = server.visitor().give_password(account)
-        assert page.fill_in(code=account.phone.code_from(1)).path == "/"
+        assert page.fill_in(code=account.authenticator.code_from(1)).path == "/"
         return
     assert not hashes
     anew = Journey(server, account.username)

@@ -38,8 +38,8 @@ from tests.smtp_server import certificate
 from tests.smtp_server import free_port
 from tests.stage import GOOD_PASSWORD
 from tests.stage import Stage
+from tests.stage import add_second_factor
 from tests.stage import development
-from tests.stage import equip
 from tests.stage import fill_in_registration
 from tests.stage import prove_address
 from tests.stage import register
@@ -95,17 +95,17 @@ def posting(site, server):
 def at(site, server, **config):
     """Return a worker of a site that sends through a mail server."""
     where = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": server.port}
-    return site.another_worker(**where, MAIL_SUPPRESS_SEND=False, **config)
+    return site.start_again(**where, MAIL_SUPPRESS_SEND=False, **config)
 
 
-def newcomer(site, name="kim"):
+def account_without_factor(site, name="kim"):
     """Register somebody whose address we know."""
     return register(site.visitor(), username=name, email=f"{name}@example.org")
 
 
 def owner(site, name="kim"):
     """Return the account of somebody whose address we know, with a phone."""
-    return equip(site, newcomer(site, name))
+    return add_second_factor(site, account_without_factor(site, name))
 
 
 def ask_for_link(site, address="kim@example.org", network="127.0.0.1"):
@@ -126,7 +126,7 @@ def reset_password(site, account):
     ask_for_link(site)
     [mail] = site.mails()
     page = follow(site, mail).fill_in(
-        password=NEW_PASSWORD, confirm=NEW_PASSWORD, code=account.phone.code()
+        password=NEW_PASSWORD, confirm=NEW_PASSWORD, code=account.authenticator.code()
     )
     assert page.path == "/login", page.text
 
@@ -136,7 +136,7 @@ def change_on_account_page(site, account, path, **values):
     visitor = site.visitor()
     visitor.log_in(account)
     page = visitor.open(f"/account/{path}")
-    proof = {"current_password": account.password, "code": account.phone.code()}
+    proof = {"current_password": account.password, "code": account.authenticator.code()}
     return page.fill_in(**proof | values)
 
 
@@ -146,8 +146,8 @@ def change_password(site, account):
     change_on_account_page(site, account, "password", **new)
 
 
-def change_phone(site, account):
-    """Move to a new phone."""
+def change_authenticator(site, account):
+    """Move to a new authenticator app."""
     page = change_on_account_page(site, account, "phone")
     page.fill_in(code=scan(page, site.clock).code())
 
@@ -172,7 +172,7 @@ def type_wrong_codes(site, account, how_many=20):
         if number % 5 == 0:
             site.clock.move(15 * MINUTE)
             visitor.give_password(account)
-        visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+        visitor.open("/login/code").fill_in(code=account.authenticator.wrong_code())
 
 
 def begin_registration(visitor, **values):
@@ -191,7 +191,7 @@ def register_again(site, account):
 NOTICES = {
     "password": (change_password, "password was changed"),
     "password by mail": (reset_password, "password was changed"),
-    "phone": (change_phone, "new phone"),
+    "phone": (change_authenticator, "new phone"),
     "recovery codes": (renew_recovery_codes, "new recovery codes"),
     "recovery code": (use_recovery_code, "recovery code of your Door account was used"),
     "wrong codes": (type_wrong_codes, "password is locked"),
@@ -454,7 +454,7 @@ def test_nothing_waits_after_it_was_sent_or_was_not_to_be_sent(site):
 @pytest.fixture
 def failing(site):
     """Return a site whose commits fail once `fails` is set, the throttle's excepted."""
-    failing = site.another_worker(TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    failing = site.start_again(TESTING=False, PROPAGATE_EXCEPTIONS=False)
     failing.fails = False
 
     def note(connection, cursor, statement, *rest):
@@ -478,7 +478,7 @@ def test_a_change_that_is_not_kept_is_not_told(site, failing, what):
     visitor = failing.visitor()
     visitor.log_in(account)
     page = visitor.open("/account/" + what.replace(" ", "-"))
-    proof = {"current_password": account.password, "code": account.phone.code()}
+    proof = {"current_password": account.password, "code": account.authenticator.code()}
     if what == "password":
         proof |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
     failing.fails = True
@@ -558,7 +558,7 @@ def test_three_reset_mails_an_hour_and_the_fourth_is_not_sent_silently(site, clo
 @since("05")
 @attack(91, 121)
 def test_a_login_of_somebody_else_brings_no_more_mails(site, clock):
-    newcomer(site)
+    account_without_factor(site)
     for _ in range(3):
         ask_for_link(site)
         assert len(site.mails()) == 1
@@ -762,7 +762,7 @@ def test_further_tries_spend_no_quota(site, posting, server):
 def test_pauses_grow_to_an_hour_and_after_forty_tries_a_mail_is_given_up(
     site, posting, server, log
 ):
-    newcomer(site)
+    account_without_factor(site)
     server.answers["kim@example.org"] = "450 later"
     register_again(posting, None)
     while waiting(site) and len(server.tries) < 39:
@@ -796,7 +796,7 @@ def test_pauses_grow_to_an_hour_and_after_forty_tries_a_mail_is_given_up(
 def test_a_mail_is_given_up_even_if_its_fortieth_try_was_cut_short(
     site, posting, server
 ):
-    newcomer(site)
+    account_without_factor(site)
     server.answers["kim@example.org"] = "450 later"
     register_again(posting, None)
     site.sql("UPDATE letters SET tries = 40")  # nobody lived to see how that one ended
@@ -1177,7 +1177,7 @@ def test_eight_senders_with_key_files_make_codes_and_links_that_the_site_takes(
     recovery_code = page.find(".recovery-code").text(strip=True)
     ask_for_link(site)
     [mail] = read_mails(Process(site, "send-mail").output().decode())
-    page = follow(site.another_worker(), mail).fill_in(
+    page = follow(site.start_again(), mail).fill_in(
         password=NEW_PASSWORD, confirm=NEW_PASSWORD, code=recovery_code
     )
     assert page.path == "/login", page.text

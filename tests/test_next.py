@@ -66,11 +66,11 @@ def last_answer_of_a_login(visitor, account, target):
     page = visitor.open(f"/login{at}")
     where, data = page.filled_in(username=account.username, password=account.password)
     answer = visitor.ask("POST", where, data=data)
-    if not account.phone:
+    if not account.authenticator:
         return answer
     assert lands_on(visitor, answer) == visitor.browser.host
     page = visitor.open(answer.headers["Location"])
-    where, data = page.filled_in(code=account.phone.code())
+    where, data = page.filled_in(code=account.authenticator.code())
     return visitor.ask("POST", where, data=data)
 
 
@@ -101,7 +101,7 @@ def test_a_login_leads_to_the_page_that_was_asked_for(visitor, account, target):
 )
 def test_enrolment_leads_to_the_page_that_was_asked_for(site, clock, target, leads_to):
     to = f"/login?next={encoded(target)}"
-    page = site.visitor().give_password(site.newcomer(), to)
+    page = site.visitor().give_password(site.account_without_factor(), to)
     page = page.fill_in(code=scan(page, clock).code())
 
     assert page.find_all(f'a[href="{leads_to}"]')

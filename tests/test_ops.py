@@ -9,11 +9,11 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from tests.marks import attack
+from tests.marks import rate_limited
 from tests.marks import since
-from tests.marks import throttling
 from tests.phone import scan
 from tests.stage import GOOD_PASSWORD
-from tests.stage import equip
+from tests.stage import add_second_factor
 from tests.stage import register
 from tests.test_account import codes_on
 from tests.test_account import prove
@@ -24,7 +24,7 @@ from tests.test_reset import choose
 from tests.test_reset import form_behind
 from tests.test_reset import mailed_link
 from tests.test_reset import meanwhile
-from tests.test_throttle import IN_A_ROW
+from tests.test_throttle import MAX_WRONG_CODES_IN_A_ROW
 from tests.test_throttle import guess_wrong_codes
 from tests.test_verify import ask_again
 from tests.test_verify import begin
@@ -58,12 +58,14 @@ WITH_DATABASE = [
 @pytest.fixture
 def owner(site):
     """Return the account of somebody whose mails we read."""
-    return site.prepared(register_somebody_known)
+    return site.cached_account(register_somebody_known)
 
 
 def register_somebody_known(site):
     """Register with the name and the address that the tests give; set up a phone."""
-    return equip(site, register(site.visitor(), username=NAME, email=ADDRESS))
+    return add_second_factor(
+        site, register(site.visitor(), username=NAME, email=ADDRESS)
+    )
 
 
 def run(site, *arguments, **how):
@@ -109,13 +111,13 @@ def enrol_again(site, owner, clock):
     page = give_password(site, owner)
     page = page.fill_in(email_code=mailed_codes(site)[-1])
     assert page.path == "/enrol", page.text
-    return set_up_phone(page, owner, clock)
+    return set_up_authenticator(page, owner, clock)
 
 
-def set_up_phone(page, account, clock):
+def set_up_authenticator(page, account, clock):
     """Scan the code on the page, and confirm it; return the page that follows."""
-    account.phone = scan(page, clock)
-    page = page.fill_in(code=account.phone.code())
+    account.authenticator = scan(page, clock)
+    page = page.fill_in(code=account.authenticator.code())
     account.recovery_codes = codes_on(page)
     return page
 
@@ -137,7 +139,7 @@ def test_a_command_says_what_it_is_for(site, command):
 @attack(62)
 def test_the_list_shows_names_and_states_and_no_secret(site, owner):
     register(site.visitor(), username="newbie")
-    equip(site, register(site.visitor(), username="vandal"))
+    add_second_factor(site, register(site.visitor(), username="vandal"))
     change(site, "disable", "vandal")
     lines = run(site, "user", "list").splitlines()
 
@@ -230,7 +232,7 @@ def test_a_disabled_user_is_out_at_once(site, owner):
     change(site, "disable")
 
     assert visitor.open("/account").path.startswith("/login")
-    page = pending.page.fill_in(code=owner.phone.code())
+    page = pending.page.fill_in(code=owner.authenticator.code())
     assert page.path == "/login"
     assert page.status == 200
     assert not pending.is_logged_in()
@@ -258,12 +260,14 @@ def test_a_disabled_user_is_refused_like_everybody_with_a_wrong_password(
 def test_a_password_reset_does_not_help_a_disabled_user(site, owner):
     before = mailed_link(site)
     change(site, "disable")
-    choose(form_behind(site, before), owner.phone.code(), owner.password + " anew")
+    choose(
+        form_behind(site, before), owner.authenticator.code(), owner.password + " anew"
+    )
     for password in (owner.password, owner.password + " anew"):
         owner.password = password
         assert give_password(site, owner).status == 422
     link = mailed_link(site)
-    page = choose(form_behind(site, link), owner.phone.code(), NEW)
+    page = choose(form_behind(site, link), owner.authenticator.code(), NEW)
     owner.password = NEW
 
     assert page.path == "/login"
@@ -301,7 +305,7 @@ def test_a_user_who_is_enabled_logs_in_and_old_sessions_stay_dead(site, owner):
 @since("06")
 @attack(5)
 def test_disabling_one_user_disturbs_no_other(site, owner):
-    other = equip(site, register(site.visitor(), username="other"))
+    other = add_second_factor(site, register(site.visitor(), username="other"))
     visitor = site.visitor()
     visitor.log_in(other)
     change(site, "disable")
@@ -324,13 +328,13 @@ def test_a_reset_ends_all_sessions_and_pending_logins(site, owner):
 
     assert not visitor.is_logged_in()
     assert visitor.open("/account").path.startswith("/login")
-    assert pending.page.fill_in(code=owner.phone.code()).path == "/login"
+    assert pending.page.fill_in(code=owner.authenticator.code()).path == "/login"
     assert pending.open("/enrol").path == "/login"
 
 
 @since("06")
 @attack(35, 62)
-def test_a_reset_takes_hold_of_the_user_first_and_lets_no_phone_slip_through(
+def test_a_reset_takes_hold_of_the_user_first_and_lets_no_authenticator_slip_through(
     site, owner
 ):
     statements = []
@@ -347,8 +351,10 @@ def test_a_reset_takes_hold_of_the_user_first_and_lets_no_phone_slip_through(
 
 @since("06")
 @attack(62)
-def test_after_a_reset_the_old_phone_and_recovery_codes_are_dead(site, owner, clock):
-    old, codes = owner.phone, [owner.recovery_code() for _ in range(3)]
+def test_after_a_reset_the_old_authenticator_and_recovery_codes_are_dead(
+    site, owner, clock
+):
+    old, codes = owner.authenticator, [owner.recovery_code() for _ in range(3)]
     change(site, "reset-second-factor")
     for table in ("second_factors", "recovery_codes"):
         assert site.sql(f"SELECT count(*) FROM {table}") == [(0,)]
@@ -375,14 +381,14 @@ def test_after_a_reset_the_password_alone_leads_to_the_mailed_code(site, owner):
         assert not page.find_all("#secret")
         assert page.path != "/account"
     assert not page.visitor.is_logged_in()
-    for code in ("00000000", "000000", owner.phone.code()):
+    for code in ("00000000", "000000", owner.authenticator.code()):
         page = page.visitor.open("/register/verify").fill_in(email_code=code)
         assert page.status == 422
 
 
 @since("06")
 @attack(62)
-def test_password_and_mailed_code_set_up_another_phone(site, owner, clock):
+def test_password_and_mailed_code_set_up_another_authenticator(site, owner, clock):
     change(site, "reset-second-factor")
     page = enrol_again(site, owner, clock)
 
@@ -390,16 +396,16 @@ def test_password_and_mailed_code_set_up_another_phone(site, owner, clock):
     assert page.visitor.is_logged_in()
     page = give_password(site, owner)
     assert page.path == "/login/code"
-    assert page.fill_in(code=owner.phone.code()).path == "/"
+    assert page.fill_in(code=owner.authenticator.code()).path == "/"
     assert mailed_codes(site) == []
 
 
 @since("06")
 @attack(62, 72)
-def test_a_password_that_counts_as_stolen_sets_up_another_phone_after_a_reset(
+def test_a_password_that_counts_as_stolen_sets_up_another_authenticator_after_a_reset(
     site, owner, clock
 ):
-    guess_wrong_codes(site, owner, clock, IN_A_ROW)
+    guess_wrong_codes(site, owner, clock, MAX_WRONG_CODES_IN_A_ROW)
     assert site.visitor().give_password(owner).status == 422
     change(site, "reset-second-factor")
     page = enrol_again(site, owner, clock)
@@ -467,7 +473,7 @@ def test_another_mailed_code_takes_the_place_of_the_first(site, owner):
 
 @since("06")
 @attack(62, 71)
-@throttling
+@rate_limited
 def test_after_five_wrong_mailed_codes_there_is_a_pause(site, owner):
     change(site, "reset-second-factor")
     page = give_password(site, owner)
@@ -505,17 +511,19 @@ def test_an_operator_ends_a_session_that_has_proved_the_address(
     change(site, "reset-second-factor")
     page = give_password(site, owner)
     page = page.fill_in(email_code=mailed_codes(site)[-1])
-    phone = scan(page, clock)
+    authenticator = scan(page, clock)
     change(site, what)
 
-    assert page.fill_in(code=phone.code()).path == "/login"
+    assert page.fill_in(code=authenticator.code()).path == "/login"
     assert not page.visitor.is_logged_in()
     assert not give_password(site, owner).visitor.open("/enrol").find_all("#secret")
 
 
 @since("06")
 @attack(62, 82)
-def test_the_mailbox_alone_gets_no_link_until_there_is_a_phone(site, owner, clock):
+def test_the_mailbox_alone_gets_no_link_until_there_is_a_authenticator(
+    site, owner, clock
+):
     def links():
         ask(site.visitor(), ADDRESS)
         return [mail.text for mail in site.mails() if "/reset/" in mail.text]
@@ -526,7 +534,7 @@ def test_the_mailbox_alone_gets_no_link_until_there_is_a_phone(site, owner, cloc
     page = give_password(site, owner)
     page = page.fill_in(email_code=mailed_codes(site)[-1])
     assert links() == []
-    set_up_phone(page, owner, clock)
+    set_up_authenticator(page, owner, clock)
     clock.move(60 * 60)
     assert len(links()) == 1
 
@@ -576,7 +584,7 @@ def test_the_audit_line_has_the_reason_and_no_secret_is_shown(site, owner, what)
     assert line["time"].endswith("+00:00")
     rows += site.sql("SELECT * FROM users")
     secrets = {text for row in rows for text in row if isinstance(text, str)}
-    for secret in secrets | {owner.phone.secret, owner.password} - {NAME}:
+    for secret in secrets | {owner.authenticator.secret, owner.password} - {NAME}:
         assert secret not in printed
 
 
@@ -629,7 +637,7 @@ def fail(connection):
 
 def workers_with(site, *keys):
     """Return the same app with other keys."""
-    return site.another_worker(TOTP_KEYS=",".join(keys))
+    return site.start_again(TOTP_KEYS=",".join(keys))
 
 
 def secrets_of(site):
@@ -646,7 +654,7 @@ def keys(site):
 
 @since("06")
 @attack(100)
-def test_phones_work_while_the_keys_are_changed_and_after(site, owner, keys):
+def test_authenticators_work_while_the_keys_are_changed_and_after(site, owner, keys):
     old, new = keys
     both = workers_with(site, new, old)
     both.visitor().log_in(owner)
@@ -654,7 +662,7 @@ def test_phones_work_while_the_keys_are_changed_and_after(site, owner, keys):
     run(both, "keys", "rotate")
     after = secrets_of(site)
     both.visitor().log_in(owner)
-    late = equip(both, register(both.visitor(), username="late"))
+    late = add_second_factor(both, register(both.visitor(), username="late"))
 
     assert [user for user, _ in before] == [user for user, _ in after]
     assert not {secret for _, secret in before} & {secret for _, secret in after}
@@ -679,7 +687,7 @@ def test_without_the_command_the_old_key_is_still_needed(site, owner, keys):
     run(site, "keys", "rotate")
     old, new = keys
     workers_with(site, new, old).visitor().log_in(owner)
-    alone = site.another_worker(TOTP_KEYS=new, TESTING=False)
+    alone = site.start_again(TOTP_KEYS=new, TESTING=False)
 
     assert give_password(alone, owner).status == 500
 
@@ -687,7 +695,7 @@ def test_without_the_command_the_old_key_is_still_needed(site, owner, keys):
 @since("06")
 @attack(100)
 def test_users_log_in_while_secrets_are_encrypted_anew(site, owner, keys, monkeypatch):
-    others = [equip(site, register(site.visitor())) for _ in range(2)]
+    others = [add_second_factor(site, register(site.visitor())) for _ in range(2)]
     both = workers_with(site, *reversed(keys))
     door = sys.modules[both.app.import_name]
     rotate = door.vault.rotate
@@ -712,7 +720,7 @@ def test_users_log_in_while_secrets_are_encrypted_anew(site, owner, keys, monkey
 def test_a_rotation_that_was_interrupted_can_be_repeated(
     site, owner, keys, monkeypatch, done
 ):
-    others = [equip(site, register(site.visitor())) for _ in range(2)]
+    others = [add_second_factor(site, register(site.visitor())) for _ in range(2)]
     both = workers_with(site, *reversed(keys))
     door = sys.modules[both.app.import_name]
     rotate, secrets = door.vault.rotate, []
@@ -741,7 +749,7 @@ def test_a_rotation_that_was_interrupted_can_be_repeated(
 
 @since("06")
 @attack(100, 49)
-def test_a_phone_that_is_moved_at_the_same_moment_stays_moved(
+def test_a_authenticator_that_is_moved_at_the_same_moment_stays_moved(
     site, owner, keys, monkeypatch
 ):
     both = workers_with(site, *reversed(keys))
@@ -751,8 +759,8 @@ def test_a_phone_that_is_moved_at_the_same_moment_stays_moved(
     page = prove(visitor, owner, "/account/phone")
 
     def move_first(secret):
-        owner.phone = scan(page, site.clock)
-        assert page.fill_in(code=owner.phone.code()).path == "/account"
+        owner.authenticator = scan(page, site.clock)
+        assert page.fill_in(code=owner.authenticator.code()).path == "/account"
         return rotate(secret)
 
     monkeypatch.setattr(door.vault, "rotate", move_first)
@@ -765,7 +773,7 @@ def test_a_phone_that_is_moved_at_the_same_moment_stays_moved(
 @attack(100)
 def test_a_code_that_meets_the_rotation_is_good_at_the_second_try(site, owner, keys):
     both, other = (workers_with(site, *reversed(keys)) for _ in range(2))
-    page, code = both.visitor().give_password(owner), owner.phone.code()
+    page, code = both.visitor().give_password(owner), owner.authenticator.code()
     meanwhile(both, "JOIN second_factors", run, other, "keys", "rotate")
     page = page.fill_in(code=code)
 
@@ -781,7 +789,12 @@ def test_the_rotation_shows_no_key_and_no_secret(site, owner, keys):
     printed = run(both, "keys", "rotate")
 
     assert "ten minutes" in printed
-    for secret in (*keys, owner.phone.secret, before[0][1], secrets_of(site)[0][1]):
+    for secret in (
+        *keys,
+        owner.authenticator.secret,
+        before[0][1],
+        secrets_of(site)[0][1],
+    ):
         assert secret not in printed
 
 
@@ -795,11 +808,11 @@ def test_prune_deletes_what_is_too_old_to_matter(site, owner, clock):
         tables = ("attempts", "waiting_secrets", "registrations")
         return {t: site.sql(f"SELECT count(*) FROM {t}")[0][0] for t in tables}
 
-    page = give_password(site, site.newcomer())
+    page = give_password(site, site.account_without_factor())
     assert page.path == "/enrol"
     begin(site, email="new@example.org")
     page = give_password(site, owner)
-    page.fill_in(code=owner.phone.wrong_code())
+    page.fill_in(code=owner.authenticator.wrong_code())
     before = rows()
     run(site, "prune")
     assert rows() == before

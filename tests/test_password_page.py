@@ -62,20 +62,24 @@ def test_the_password_is_enough(visitor, account):
 
 
 @attack(1)
-def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(site, newcomer):
+def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(
+    site, account_without_factor
+):
     stranger = try_password(site, "stranger", "wrong")
-    wrong = try_password(site, newcomer.username, "wrong")
+    wrong = try_password(site, account_without_factor.username, "wrong")
 
     assert stranger.status == wrong.status == 422
     assert without_what_differs(stranger, "stranger") == without_what_differs(
-        wrong, newcomer.username
+        wrong, account_without_factor.username
     )
     assert sorted(stranger.headers.keys()) == sorted(wrong.headers.keys())
 
 
 @attack(1)
-def test_the_right_password_of_somebody_else_does_not_help_a_stranger(site, newcomer):
-    page = try_password(site, "stranger", newcomer.password)
+def test_the_right_password_of_somebody_else_does_not_help_a_stranger(
+    site, account_without_factor
+):
+    page = try_password(site, "stranger", account_without_factor.password)
 
     assert page.status == 422
 
@@ -85,7 +89,7 @@ def test_an_unknown_name_costs_the_same_hash_as_a_wrong_password(
     step, clock, monkeypatch
 ):
     site = step.start(clock)
-    known = site.newcomer().username
+    known = site.account_without_factor().username
 
     def hashes(username):
         calls = []
@@ -164,10 +168,15 @@ def test_the_browser_knows_which_field_is_which(visitor):
 
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
-def test_odd_text_in_a_field_is_refused_in_words(visitor, newcomer, field, clock):
+def test_odd_text_in_a_field_is_refused_in_words(
+    visitor, account_without_factor, field, clock
+):
     for text in ODD_TEXTS:
         clock.move(15 * 60)
-        values = {"username": newcomer.username, "password": newcomer.password}
+        values = {
+            "username": account_without_factor.username,
+            "password": account_without_factor.password,
+        }
         values[field] = text
         target, data = visitor.open("/login").filled_in(**values)
         data = {
@@ -182,9 +191,10 @@ def test_odd_text_in_a_field_is_refused_in_words(visitor, newcomer, field, clock
 
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
-def test_a_missing_field_is_refused_in_words(visitor, newcomer, field):
+def test_a_missing_field_is_refused_in_words(visitor, account_without_factor, field):
     target, data = visitor.open("/login").filled_in(
-        username=newcomer.username, password=newcomer.password
+        username=account_without_factor.username,
+        password=account_without_factor.password,
     )
     del data[field]
 
@@ -194,19 +204,25 @@ def test_a_missing_field_is_refused_in_words(visitor, newcomer, field):
 
 
 @attack(7)
-def test_of_a_field_that_comes_twice_the_first_one_counts(visitor, newcomer):
+def test_of_a_field_that_comes_twice_the_first_one_counts(
+    visitor, account_without_factor
+):
     target, data = visitor.open("/login").filled_in(
-        username=newcomer.username, password=newcomer.password
+        username=account_without_factor.username,
+        password=account_without_factor.password,
     )
-    data["username"] = ["stranger", newcomer.username]
+    data["username"] = ["stranger", account_without_factor.username]
 
     assert visitor.send(target, data).status == 422
 
 
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
-def test_a_file_in_the_place_of_text_is_refused(visitor, newcomer, field):
-    values = {"username": newcomer.username, "password": newcomer.password}
+def test_a_file_in_the_place_of_text_is_refused(visitor, account_without_factor, field):
+    values = {
+        "username": account_without_factor.username,
+        "password": account_without_factor.password,
+    }
     target, data = visitor.open("/login").filled_in(**values)
     how = {
         "content_type": "multipart/form-data; boundary=b",

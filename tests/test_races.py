@@ -100,7 +100,9 @@ def same_code(server):
     """Send one right code in many copies of one pending login."""
     account = server.account()
     page = server.visitor().give_password(account)
-    pages = fire(server, [Shot.of(page, code=account.phone.code_from(0))] * MANY)
+    pages = fire(
+        server, [Shot.of(page, code=account.authenticator.code_from(0))] * MANY
+    )
     return {"logged in": logged_in(server, pages)}
 
 
@@ -119,7 +121,9 @@ def wrong_codes(server):
     """Guess many codes of one user at once."""
     account = server.account()
     page = server.visitor().give_password(account)
-    pages = fire(server, [Shot.of(page, code=account.phone.wrong_code())] * MANY)
+    pages = fire(
+        server, [Shot.of(page, code=account.authenticator.wrong_code())] * MANY
+    )
     codes_counted = count(server, "code", "account", account.username)
     return statuses(pages) | {"counted": codes_counted}
 
@@ -142,8 +146,8 @@ def right_code_in_the_pause(server):
     """Send right and wrong codes at once when all guesses are used up."""
     account = server.account()
     page = server.visitor().give_password(account)
-    wrong = Shot.of(page, code=account.phone.wrong_code())
-    right = Shot.of(page, code=account.phone.code_from(0))
+    wrong = Shot.of(page, code=account.authenticator.wrong_code())
+    right = Shot.of(page, code=account.authenticator.code_from(0))
     looked_at = fire(server, [wrong] * 5)
     return {
         "first": statuses(looked_at),
@@ -207,26 +211,28 @@ def registration(page, username, email):
 
 def same_enrolment(server):
     """Confirm a new phone in many copies of one session."""
-    account = server.newcomer()
+    account = server.account_without_factor()
     page = server.visitor().give_password(account)
-    account.phone = scan(page, RealClock())
-    pages = fire(server, [Shot.of(page, code=account.phone.code_from(0))] * MANY)
+    account.authenticator = scan(page, RealClock())
+    pages = fire(
+        server, [Shot.of(page, code=account.authenticator.code_from(0))] * MANY
+    )
     return came_of_enrolment(server, account, pages)
 
 
 def two_enrolments(server):
     """Confirm two phones for one user, in two sessions."""
-    account = server.newcomer()
+    account = server.account_without_factor()
     opened = [server.visitor().give_password(account) for _ in range(2)]
-    phones = [scan(page, RealClock()) for page in opened]
+    authenticators = [scan(page, RealClock()) for page in opened]
     shots = [
-        Shot.of(page, code=phone.code_from(0))
-        for page, phone in zip(opened, phones, strict=True)
+        Shot.of(page, code=authenticator.code_from(0))
+        for page, authenticator in zip(opened, authenticators, strict=True)
     ]
     pages = fire(server, shots * 2)
-    for page, phone in zip(pages, phones * 2, strict=True):
+    for page, authenticator in zip(pages, authenticators * 2, strict=True):
         if page.status == 200:
-            account.phone = phone
+            account.authenticator = authenticator
     return came_of_enrolment(server, account, pages)
 
 
@@ -239,7 +245,7 @@ def came_of_enrolment(server, account, pages):
         for element in page.find_all(".recovery-code")
     }
     page = server.visitor().give_password(account)
-    page.fill_in(code=account.phone.code_from(1))
+    page.fill_in(code=account.authenticator.code_from(1))
     return {
         "enrolled": len(shown),
         "other secrets shown": sum(bool(page.find_all("#secret")) for page in pages),
@@ -254,8 +260,10 @@ def came_of_enrolment(server, account, pages):
 def logout_during_login(server):
     """Log out while copies of a pending login bring the right code."""
     account, owner, thief = server.account(), server.visitor(), server.visitor()
-    owner.give_password(account).fill_in(code=account.phone.code_from(0))
-    shot = Shot.of(thief.give_password(account), code=account.phone.code_from(1))
+    owner.give_password(account).fill_in(code=account.authenticator.code_from(0))
+    shot = Shot.of(
+        thief.give_password(account), code=account.authenticator.code_from(1)
+    )
     form = Shot.of(owner.open("/"), csrf_token=token_of(owner.page))
     pages = fire(server, [shot, shot, form._replace(target="/logout"), shot, shot])
     return {"logged in afterwards": logged_in(server, pages) + owner.is_logged_in()}
@@ -340,7 +348,7 @@ def same_reset_link(server):
     """Use one link many times, with ten codes and a new password for each."""
     account = server.account()
     page = server.follow_reset_link(account)
-    codes = [*account.recovery_codes[:9], account.phone.code_from(0)]
+    codes = [*account.recovery_codes[:9], account.authenticator.code_from(0)]
     passwords = [f"{SHORT_PASSWORD} {number}" for number in range(MANY)]
     shots = [
         Shot.of(page, password=password, confirm=password, code=code)
@@ -374,8 +382,8 @@ def that_work(server, account, passwords):
 def codes_burned(server, account):
     """Return how many of ten recovery codes, and of the phone's codes, are used up."""
     question = "SELECT last_time_step > 0 FROM second_factors WHERE user_id = ?"
-    of_phone = server.ask_database(question, id_of(server, account))[0][0]
-    return 10 - len(recovery_hashes(server, account)) + of_phone
+    of_authenticator = server.ask_database(question, id_of(server, account))[0][0]
+    return 10 - len(recovery_hashes(server, account)) + of_authenticator
 
 
 def reset_requests(server):
@@ -413,8 +421,8 @@ def renewals(server):
     account = server.account()
     visitor = server.logged_in(account)
     page = visitor.open("/account/recovery-codes")
-    codes = [*account.recovery_codes[:3], account.phone.code_from(0)]
-    codes += [account.phone.code_from(1)]
+    codes = [*account.recovery_codes[:3], account.authenticator.code_from(0)]
+    codes += [account.authenticator.code_from(1)]
     codes = codes[: 2 + secrets.randbelow(4)]
     shots = [Shot.of(page, current_password=PASSWORD, code=code) for code in codes]
     pages = fire(server, shots)
@@ -438,12 +446,12 @@ def live_sessions(server, pages):
     return sum(is_logged_in_by(server, page) for page in pages)
 
 
-def same_new_phone(server):
+def same_new_authenticator(server):
     """Confirm the new phone in many copies of one session."""
     account = server.account()
-    page, phone = begin_move(server, account)
-    pages = fire(server, [Shot.of(page, code=phone.code_from(0))] * FEW)
-    return came_of_move(server, account, [phone], pages)
+    page, authenticator = begin_move(server, account)
+    pages = fire(server, [Shot.of(page, code=authenticator.code_from(0))] * FEW)
+    return came_of_move(server, account, [authenticator], pages)
 
 
 def begin_move(server, account):
@@ -454,9 +462,9 @@ def begin_move(server, account):
     return page, scan(page, RealClock())
 
 
-def came_of_move(server, account, phones, pages):
+def came_of_move(server, account, authenticators, pages):
     """Return what a user has who moved to a new phone, and what was told."""
-    secrets = {phone.secret for phone in phones}
+    secrets = {authenticator.secret for authenticator in authenticators}
     shown = [
         element.text(strip=True) for p in pages for element in p.find_all("#secret")
     ]
@@ -464,25 +472,29 @@ def came_of_move(server, account, phones, pages):
         "told that it is set up": sum(leads_to(page, "/account") for page in pages),
         "other secrets shown": len(set(shown) - secrets),
         "factors": factors(server, account),
-        "old phone works": is_let_in(server, account, account.phone),
-        "new phones that work": sum(is_let_in(server, account, p) for p in phones),
+        "old phone works": is_let_in(server, account, account.authenticator),
+        "new phones that work": sum(
+            is_let_in(server, account, p) for p in authenticators
+        ),
         "sessions": live_sessions(server, pages),
     }
 
 
-def is_let_in(server, account, phone):
+def is_let_in(server, account, authenticator):
     """Tell whether a phone's next code ends a login."""
     page = server.visitor().give_password(account)
-    return page.fill_in(code=phone.code_from(1)).path == "/"
+    return page.fill_in(code=authenticator.code_from(1)).path == "/"
 
 
-def two_new_phones(server):
+def two_new_authenticators(server):
     """Confirm two new phones of one user, in two sessions."""
     account = server.account()
     moves = [begin_move(server, account) for _ in range(2)]
-    shots = [Shot.of(page, code=phone.code_from(0)) for page, phone in moves]
-    phones = [phone for _, phone in moves]
-    return came_of_move(server, account, phones, fire(server, shots * 2))
+    shots = [
+        Shot.of(page, code=authenticator.code_from(0)) for page, authenticator in moves
+    ]
+    authenticators = [authenticator for _, authenticator in moves]
+    return came_of_move(server, account, authenticators, fire(server, shots * 2))
 
 
 def password_changes(server):
@@ -523,7 +535,9 @@ def wrong_codes_in_a_row(server):
     """Guess at the code page and with recovery codes, until the password is locked."""
     account = server.account()
     visitor = server.visitor()
-    shots = [Shot.of(visitor.give_password(account), code=account.phone.wrong_code())]
+    shots = [
+        Shot.of(visitor.give_password(account), code=account.authenticator.wrong_code())
+    ]
     shots += [Shot.of(visitor.open("/login/recovery"), recovery_code="not-a-code")]
     counted = []
     for _ in range(2):
@@ -618,8 +632,8 @@ EXPECTED = {
         "sets that work": 1,
         "sessions": 1,
     },
-    same_new_phone: MOVED_ONCE,
-    two_new_phones: MOVED_ONCE,
+    same_new_authenticator: MOVED_ONCE,
+    two_new_authenticators: MOVED_ONCE,
     password_changes: {
         "told that it is changed": 1,
         "passwords that work": 1,
@@ -707,7 +721,9 @@ def test_an_enrolment_that_is_confirmed_fifty_times_at_once_happens_once(
 @since("04")
 @never_red(IN_A_PROCESS)
 @attack(116)
-def test_of_two_phones_that_are_confirmed_at_once_one_is_the_user_s(server, rounds):
+def test_of_two_authenticators_that_are_confirmed_at_once_one_is_the_user_s(
+    server, rounds
+):
     assert_every_round(server, two_enrolments, rounds)
 
 
@@ -780,14 +796,18 @@ def test_recovery_codes_that_are_renewed_several_times_at_once_are_one_set(
 
 @since("05")
 @attack(49)
-def test_a_new_phone_that_is_confirmed_ten_times_at_once_is_set_up_once(server, rounds):
-    assert_every_round(server, same_new_phone, rounds)
+def test_a_new_authenticator_that_is_confirmed_ten_times_at_once_is_set_up_once(
+    server, rounds
+):
+    assert_every_round(server, same_new_authenticator, rounds)
 
 
 @since("05")
 @attack(49)
-def test_of_two_new_phones_that_are_confirmed_at_once_one_is_set_up(server, rounds):
-    assert_every_round(server, two_new_phones, rounds)
+def test_of_two_new_authenticators_that_are_confirmed_at_once_one_is_set_up(
+    server, rounds
+):
+    assert_every_round(server, two_new_authenticators, rounds)
 
 
 @since("05")

@@ -12,7 +12,7 @@ from tests import names
 from tests import own_app
 from tests.mailbox import Mailbox
 from tests.mailbox import read_mails
-from tests.names import Names
+from tests.names import ContractMap
 from tests.names import read_names
 from tests.report import CHAPTERS
 from tests.report import HEADINGS
@@ -335,14 +335,14 @@ def mapped(tmp_path):
     ],
 )
 def test_a_request_goes_out_with_the_names_of_the_app(mapped, path, data, there, sent):
-    assert mapped.out(path, {"data": data}) == (there, {"data": sent})
+    assert mapped.to_app(path, {"data": data}) == (there, {"data": sent})
 
 
 def test_an_answer_comes_in_with_the_names_of_the_contract(mapped):
     headers = {"Location": "http://localhost/forgotten/abc/now?x=1"}
     headers["Content-Type"] = "text/html; charset=utf-8"
 
-    _, headers, body = mapped.come_in("/login?next=/x", 200, headers, PAGE)
+    _, headers, body = mapped.from_app("/login?next=/x", 200, headers, PAGE)
 
     assert headers["Location"] == "http://localhost/reset/abc?x=1"
     assert b'<a href="/login">' in body
@@ -353,13 +353,13 @@ def test_an_answer_comes_in_with_the_names_of_the_contract(mapped):
 
 @pytest.mark.parametrize("address", ["//e.com", "//[::1", "/other", "/\t/e.com"])
 def test_an_address_that_is_not_in_the_map_stays_as_it_is(mapped, address):
-    assert mapped.ours(address, "/signin") == address
+    assert mapped.contract_path(address, "/signin") == address
 
 
 def test_without_a_map_an_answer_is_not_touched():
     headers = {"Location": "/login", "Content-Type": "text/html"}
 
-    assert Names().come_in("/", 302, headers, PAGE) == (302, headers, PAGE)
+    assert ContractMap().from_app("/", 302, headers, PAGE) == (302, headers, PAGE)
 
 
 @pytest.mark.parametrize(
@@ -387,8 +387,8 @@ def test_the_map_that_the_page_shows_is_one(tmp_path):
 
     shown = read_names(file)
 
-    assert shown.out("/login", {"data": {"code": "1"}})[0] == "/signin"
-    assert shown.out("/enrol", {"data": {"code": "1"}})[1]["data"] == {
+    assert shown.to_app("/login", {"data": {"code": "1"}})[0] == "/signin"
+    assert shown.to_app("/enrol", {"data": {"code": "1"}})[1]["data"] == {
         "first_code": "1"
     }
 

@@ -5,11 +5,11 @@ import base64
 from tests.marks import attack
 from tests.marks import gap
 from tests.marks import never_red
+from tests.marks import rate_limited
 from tests.marks import since
-from tests.marks import throttling
 from tests.marks import until
+from tests.stage import add_second_factor
 from tests.stage import enrol
-from tests.stage import equip
 from tests.stage import register
 from tests.visitor import NotOfferedError
 
@@ -28,7 +28,7 @@ def recover(site, account, code):
 @since("03")
 @attack(55)
 def test_ten_codes_of_120_bits_are_shown_once(site, clock):
-    account, visitor = site.newcomer(), site.visitor()
+    account, visitor = site.account_without_factor(), site.visitor()
     enrol(visitor, account, clock)
 
     assert len(set(account.recovery_codes)) == 10
@@ -41,7 +41,7 @@ def test_ten_codes_of_120_bits_are_shown_once(site, clock):
 
 @since("03")
 @attack(59)
-def test_a_recovery_code_takes_the_place_of_the_phone(site, account):
+def test_a_recovery_code_takes_the_place_of_the_authenticator(site, account):
     page = recover(site, account, account.recovery_code())
 
     assert page.path == "/"
@@ -49,7 +49,7 @@ def test_a_recovery_code_takes_the_place_of_the_phone(site, account):
 
 @since("03")
 @attack(59)
-def test_after_a_recovery_code_the_phone_still_works(site, account):
+def test_after_a_recovery_code_the_authenticator_still_works(site, account):
     recover(site, account, account.recovery_code())
 
     site.visitor().log_in(account)
@@ -93,7 +93,7 @@ def test_a_recovery_code_without_the_password_opens_nothing(site, account):
 
 @since("03")
 @attack(71)
-@throttling
+@rate_limited
 def test_after_five_wrong_recovery_codes_there_is_a_pause(site, account, clock):
     page = ask_for_a_code(site.visitor(), account)
     for _ in range(5):
@@ -108,12 +108,12 @@ def test_after_five_wrong_recovery_codes_there_is_a_pause(site, account, clock):
 
 @since("03")
 @attack(71)
-@throttling
+@rate_limited
 def test_a_pause_at_the_code_page_leaves_the_recovery_codes_alone(site, account):
     visitor = site.visitor()
     visitor.give_password(account)
     for _ in range(6):
-        visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+        visitor.open("/login/code").fill_in(code=account.authenticator.wrong_code())
 
     page = visitor.open("/login/recovery")
     assert page.fill_in(recovery_code=account.recovery_code()).path == "/"
@@ -166,8 +166,10 @@ def is_told_by_mail(site):
 @since("05")
 @attack(59, 108)
 def test_the_owner_is_told_by_one_mail_that_a_recovery_code_was_used(site):
-    newcomer = register(site.visitor(), username="kim", email="kim@example.org")
-    account = equip(site, newcomer)
+    account_without_factor = register(
+        site.visitor(), username="kim", email="kim@example.org"
+    )
+    account = add_second_factor(site, account_without_factor)
     code = account.recovery_code()
     recover(site, account, code)
 

@@ -52,7 +52,7 @@ ODD_ADDRESSES = [
 
 
 @since("04")
-def test_a_stranger_registers_and_sets_up_a_phone(site, clock):
+def test_a_stranger_registers_and_sets_up_a_authenticator(site, clock):
     account = register(site.visitor())
     enrol(site.visitor(), account, clock)
 
@@ -162,7 +162,7 @@ def test_logging_in_as_somebody_else_is_a_clean_switch(site, clock):
     visitor.log_in(first)
     page = visitor.give_password(second)
     assert not visitor.is_logged_in()
-    page = page.fill_in(code=second.phone.code())
+    page = page.fill_in(code=second.authenticator.code())
 
     assert second.username in page.text
     assert first.username not in page.text
@@ -174,17 +174,17 @@ def test_the_code_of_somebody_else_is_no_use(site):
     first, second = site.account(), site.account()
     page = site.visitor().give_password(first)
 
-    assert page.fill_in(code=second.phone.code()).status == 422
+    assert page.fill_in(code=second.authenticator.code()).status == 422
 
 
 @since("04")
 @attack(54)
 def test_an_id_that_a_visitor_sends_is_not_looked_at(site, clock):
-    victim, thief = site.account(), site.newcomer()
+    victim, thief = site.account(), site.account_without_factor()
     visitor = site.visitor()
     page = visitor.give_password(thief)
-    phone = scan(page, clock)
-    target, data = page.filled_in(code=phone.code())
+    authenticator = scan(page, clock)
+    target, data = page.filled_in(code=authenticator.code())
     visitor.send(f"{target}?user_id=1", data | {"user_id": "1", "id": "1"})
 
     site.visitor().log_in(victim)

@@ -21,14 +21,14 @@ from sqlalchemy import event
 
 from tests.marks import attack
 from tests.marks import gap
+from tests.marks import rate_limited
 from tests.marks import since
-from tests.marks import throttling
 from tests.marks import until
 from tests.phone import scan
 from tests.stage import CONFIG
 from tests.stage import PRODUCTION
+from tests.stage import add_second_factor
 from tests.stage import development
-from tests.stage import equip
 from tests.stage import fill_in_registration
 from tests.stage import register
 from tests.test_account import prove
@@ -51,12 +51,14 @@ HERE = "127.0.0.1"
 @pytest.fixture
 def owner(site):
     """Return the account of somebody whose mails we read."""
-    return site.prepared(register_kimberly)
+    return site.cached_account(register_kimberly)
 
 
 def register_kimberly(site):
     """Return an account whose address we know."""
-    return equip(site, register(site.visitor(), username="kimberly", email=ADDRESS))
+    return add_second_factor(
+        site, register(site.visitor(), username="kimberly", email=ADDRESS)
+    )
 
 
 def ask(visitor, address=ADDRESS):
@@ -113,7 +115,7 @@ def password_works(site, account, password):
 @attack(82, 83)
 def test_whoever_has_the_link_and_a_code_sets_a_new_password(site, owner):
     page = form_behind(site, mailed_link(site))
-    page = choose(page, owner.phone.code())
+    page = choose(page, owner.authenticator.code())
 
     assert page.path == "/login"
     assert page.status == 200
@@ -127,7 +129,7 @@ def test_whoever_has_the_link_and_a_code_sets_a_new_password(site, owner):
 @attack(83)
 def test_after_a_reset_nobody_is_in_and_the_code_is_asked_for(site, owner):
     visitor = site.visitor()
-    choose(form_behind(site, mailed_link(site), visitor), owner.phone.code())
+    choose(form_behind(site, mailed_link(site), visitor), owner.authenticator.code())
 
     assert not visitor.is_logged_in()
     for path in ("/enrol", "/login/code", "/account", "/account/password"):
@@ -141,7 +143,7 @@ def test_the_link_alone_sets_no_password(site, owner):
     link = mailed_link(site)
     page = form_behind(site, link)
     token = link.rpartition("/")[2]
-    for code in ("", " ", owner.phone.wrong_code(), token, "abcd-efgh", "None"):
+    for code in ("", " ", owner.authenticator.wrong_code(), token, "abcd-efgh", "None"):
         refused = choose(page, code)
         assert refused.status == 422, code
         assert refused.find(".error").text()
@@ -160,14 +162,16 @@ def test_the_code_of_somebody_else_is_no_use_with_a_link(site, owner):
     thief = site.account()
     page = form_behind(site, mailed_link(site))
 
-    assert choose(page, thief.phone.code()).status == 422
+    assert choose(page, thief.authenticator.code()).status == 422
     assert choose(page, thief.recovery_code()).status == 422
     assert not password_works(site, owner, NEW)
 
 
 @since("05")
 @attack(82, 131)
-def test_a_recovery_code_takes_the_place_of_the_phone_once_and_is_told(site, owner):
+def test_a_recovery_code_takes_the_place_of_the_authenticator_once_and_is_told(
+    site, owner
+):
     code = owner.recovery_code()
     page = choose(form_behind(site, mailed_link(site)), code.upper().replace("-", " "))
     assert page.path == "/login"
@@ -186,18 +190,18 @@ def test_a_recovery_code_takes_the_place_of_the_phone_once_and_is_told(site, own
 @since("05")
 @attack(16)
 def test_a_code_that_was_used_to_log_in_sets_no_password(site, owner):
-    code = owner.phone.code()
+    code = owner.authenticator.code()
     site.visitor().give_password(owner).fill_in(code=code)
     page = form_behind(site, mailed_link(site))
 
     assert choose(page, code).status == 422
-    assert choose(page, owner.phone.code()).path == "/login"
+    assert choose(page, owner.authenticator.code()).path == "/login"
 
 
 @since("05")
 @attack(16)
 def test_a_code_that_set_a_password_does_not_log_in(site, owner):
-    code = owner.phone.code()
+    code = owner.authenticator.code()
     choose(form_behind(site, mailed_link(site)), code)
     owner.password = NEW
 
@@ -208,7 +212,7 @@ def test_a_code_that_set_a_password_does_not_log_in(site, owner):
 @since("05")
 @attack(108)
 def test_the_owner_is_told_of_the_new_password_by_a_mail_without_a_link(site, owner):
-    choose(form_behind(site, mailed_link(site)), owner.phone.code())
+    choose(form_behind(site, mailed_link(site)), owner.authenticator.code())
     [mail] = site.mails()
 
     assert mail.to == ADDRESS
@@ -223,7 +227,7 @@ def test_a_reset_ends_sessions_and_pending_logins(site, owner):
     logged_in, pending = site.visitor(), site.visitor()
     logged_in.log_in(owner)
     pending.give_password(owner)
-    choose(form_behind(site, mailed_link(site)), owner.phone.code())
+    choose(form_behind(site, mailed_link(site)), owner.authenticator.code())
 
     assert not logged_in.is_logged_in()
     assert pending.open("/login/code").path == "/login"
@@ -235,14 +239,16 @@ def test_a_reset_ends_the_session_of_its_own_browser_as_well(site, owner):
     visitor = site.visitor()
     visitor.log_in(owner)
     copy = site.visitor().take_cookies_of(visitor)
-    choose(form_behind(site, mailed_link(site), visitor), owner.phone.code())
+    choose(form_behind(site, mailed_link(site), visitor), owner.authenticator.code())
 
     assert not visitor.is_logged_in()
     assert not copy.is_logged_in()
 
 
 @since("05")
-def test_a_user_without_a_phone_resets_with_the_link_alone_and_sets_one_up(site):
+def test_a_user_without_a_authenticator_resets_with_the_link_alone_and_sets_one_up(
+    site,
+):
     account = register(site.visitor(), email=ADDRESS)
     page = form_behind(site, mailed_link(site))
     assert not page.find_all("[name=code]")
@@ -255,11 +261,11 @@ def test_a_user_without_a_phone_resets_with_the_link_alone_and_sets_one_up(site)
 
 @since("05")
 @attack(82)
-def test_a_form_without_a_code_is_no_use_once_there_is_a_phone(site):
+def test_a_form_without_a_code_is_no_use_once_there_is_a_authenticator(site):
     account = register(site.visitor(), email=ADDRESS)
     page = form_behind(site, mailed_link(site))
     form = page.filled_in(password=NEW, confirm=NEW)
-    equip(site, account)
+    add_second_factor(site, account)
 
     assert page.visitor.send(*form).status == 422
     assert password_works(site, account, account.password)
@@ -282,25 +288,25 @@ def meanwhile(site, words, act, *values, **fields):
 @since("05")
 @attack(82)
 @pytest.mark.ours
-def test_a_link_alone_sets_no_password_if_a_phone_is_set_up_in_the_same_moment(
+def test_a_link_alone_sets_no_password_if_a_authenticator_is_set_up_in_the_same_moment(
     site, clock
 ):
     account = register(site.visitor(), email=ADDRESS)
     page = form_behind(site, mailed_link(site))
-    newcomer = site.visitor()
-    code = scan(newcomer.give_password(account), clock).code()
-    meanwhile(site, "FROM second_factors", newcomer.fill_in, code=code)
+    account_without_factor = site.visitor()
+    code = scan(account_without_factor.give_password(account), clock).code()
+    meanwhile(site, "FROM second_factors", account_without_factor.fill_in, code=code)
     page = page.fill_in(password=NEW, confirm=NEW)
 
     assert page.find_all("[name=code]")
-    assert newcomer.is_logged_in()
+    assert account_without_factor.is_logged_in()
     assert password_works(site, account, account.password)
 
 
 @since("05")
 @attack(49)
 @pytest.mark.ours
-def test_a_code_of_a_phone_that_is_replaced_while_it_is_looked_at_resets_nothing(
+def test_a_code_of_a_authenticator_that_is_replaced_while_it_is_looked_at_resets_nothing(
     site, owner, clock
 ):
     mover = site.visitor()
@@ -311,20 +317,20 @@ def test_a_code_of_a_phone_that_is_replaced_while_it_is_looked_at_resets_nothing
     clock.move(30)
     came = meanwhile(site, "FROM second_factors", mover.fill_in, code=code)
 
-    assert choose(page, owner.phone.code()).status == 422
+    assert choose(page, owner.authenticator.code()).status == 422
     assert came[1].path == "/account"
     assert password_works(site, owner, owner.password)
 
 
 @since("05")
 @attack(63)
-@throttling
+@rate_limited
 def test_after_a_reset_the_password_page_is_open_again(site, owner):
     for _ in range(6):
         page = site.visitor().open("/login")
         page = page.fill_in(username=owner.username, password="wrong")
     assert page.status == 429
-    choose(form_behind(site, mailed_link(site)), owner.phone.code())
+    choose(form_behind(site, mailed_link(site)), owner.authenticator.code())
     owner.password = NEW
 
     site.visitor().log_in(owner)
@@ -341,7 +347,7 @@ def test_known_and_unknown_addresses_get_the_same_answer(site, owner):
     pages = [ask(site.visitor(), address) for address in addresses]
 
     assert pages[0].path == "/login"
-    assert "If an account uses this address, a mail is on its way." in pages[0].text
+    assert "If an account uses this address, an email is on its way." in pages[0].text
     for page in pages[1:]:
         assert_alike(pages[0], page)
 
@@ -373,9 +379,7 @@ def test_a_known_address_costs_as_many_hashes_statements_and_letters(
 def test_a_letter_that_waits_for_the_mail_server_does_not_show_in_the_work(site, owner):
     with socket.create_server((HERE, 0)) as nobody:
         port = nobody.getsockname()[1]
-    site = site.another_worker(
-        MAIL_SERVER=HERE, MAIL_PORT=port, MAIL_SUPPRESS_SEND=False
-    )
+    site = site.start_again(MAIL_SERVER=HERE, MAIL_PORT=port, MAIL_SUPPRESS_SEND=False)
     addresses = (ADDRESS, "unknown@example.org")
     for address in addresses:
         ask(site.visitor(), address)
@@ -404,7 +408,7 @@ def test_a_known_address_takes_as_long_with_a_mail_server_that_says_nothing(step
     register(site.visitor(), email=ADDRESS)
     with socket.create_server((HERE, 0)) as silent:
         mail = {"MAIL_PORT": silent.getsockname()[1], "MAIL_IN_BACKGROUND": True}
-        site = site.another_worker(MAIL_SUPPRESS_SEND=False, MAIL_SERVER=HERE, **mail)
+        site = site.start_again(MAIL_SUPPRESS_SEND=False, MAIL_SERVER=HERE, **mail)
         seconds = measured(site, "/reset")
 
     known, unknown = map(min, seconds)  # as a busy computer makes none of them early
@@ -475,7 +479,7 @@ def test_an_odd_address_is_refused_in_words_and_sends_nothing(site, owner):
 
 @since("05")
 @attack(71, 91)
-@throttling
+@rate_limited
 def test_a_link_to_one_address_may_be_asked_for_five_times(site, owner, clock):
     for address in (ADDRESS, "unknown@example.org"):
         for _ in range(5):
@@ -491,7 +495,7 @@ def test_a_link_to_one_address_may_be_asked_for_five_times(site, owner, clock):
 
 @since("05")
 @attack(71, 91)
-@throttling
+@rate_limited
 def test_links_to_many_addresses_are_stopped_after_twenty(site):
     for number in range(20):
         assert ask(site.visitor(), f"kim{number}@example.org").path == "/login"
@@ -503,7 +507,7 @@ def test_links_to_many_addresses_are_stopped_after_twenty(site):
 
 @since("05")
 @attack(91)
-@throttling
+@rate_limited
 def test_after_three_mails_an_hour_nothing_comes_and_nothing_is_said(
     site, owner, clock
 ):
@@ -530,7 +534,9 @@ def test_asking_for_a_link_changes_nothing_yet(site, owner):
 
     assert visitor.is_logged_in()
     assert password_works(site, owner, owner.password)
-    assert pending.open("/login/code").fill_in(code=owner.phone.code()).path == "/"
+    assert (
+        pending.open("/login/code").fill_in(code=owner.authenticator.code()).path == "/"
+    )
 
 
 @since("05")
@@ -550,7 +556,7 @@ def test_another_site_can_neither_ask_for_a_link_nor_use_one(site, owner):
     form_behind(site, mailed_link(site), visitor)
     asking.open("/reset")
     foreign = token_of(site.visitor().open("/reset"))
-    new = {"password": NEW, "confirm": NEW, "code": owner.phone.code()}
+    new = {"password": NEW, "confirm": NEW, "code": owner.authenticator.code()}
     for forged in ({}, {"csrf_token": ""}, {"csrf_token": foreign}):
         assert asking.send("/reset", {"email": ADDRESS} | forged).status == 400
         assert visitor.send("/reset/new", new | forged).status == 400
@@ -564,7 +570,7 @@ def test_another_site_can_neither_ask_for_a_link_nor_use_one(site, owner):
 @attack(94)
 def test_a_form_of_a_session_that_is_gone_sets_no_password(site, owner):
     page = form_behind(site, mailed_link(site))
-    form = page.filled_in(password=NEW, confirm=NEW, code=owner.phone.code())
+    form = page.filled_in(password=NEW, confirm=NEW, code=owner.authenticator.code())
 
     assert site.visitor().send(*form).status == 400
     assert not password_works(site, owner, NEW)
@@ -578,8 +584,8 @@ def test_a_form_of_a_session_that_is_gone_sets_no_password(site, owner):
 def test_a_link_works_once(site, owner):
     link = mailed_link(site)
     first, second = form_behind(site, link), form_behind(site, link)
-    assert choose(first, owner.phone.code()).path == "/login"
-    code = owner.phone.code()
+    assert choose(first, owner.authenticator.code()).path == "/login"
+    code = owner.authenticator.code()
 
     page = choose(second, code, "nine copper kettles sing")
     assert page.path == "/reset"
@@ -606,7 +612,7 @@ def test_a_link_works_for_twenty_minutes(site, owner, clock, age, dead):
 def test_a_form_that_was_opened_in_time_is_sent_too_late(site, owner, clock, age):
     page = form_behind(site, mailed_link(site))
     clock.move(LIFETIME + age)
-    page = choose(page, owner.phone.code())
+    page = choose(page, owner.authenticator.code())
 
     assert page.path == "/reset"
     assert not password_works(site, owner, NEW)
@@ -627,7 +633,7 @@ def test_the_twenty_minutes_begin_when_the_link_is_sent(site, owner, clock):
 @attack(86)
 def test_every_dead_link_gets_the_same_page(site, owner, clock):
     used = mailed_link(site)
-    choose(form_behind(site, used), owner.phone.code())
+    choose(form_behind(site, used), owner.authenticator.code())
     site.mails()
     replaced, newest = mailed_link(site), mailed_link(site)
     tampered = newest[:-4] + ("AAAA" if newest[-4:] != "AAAA" else "BBBB")
@@ -651,7 +657,7 @@ def test_a_newer_link_takes_the_place_of_an_older_one(site, owner):
     new = mailed_link(site)
 
     assert is_dead(site, old)
-    code = owner.phone.code()
+    code = owner.authenticator.code()
     assert choose(opened, code).path == "/reset"
     assert choose(form_behind(site, new), code).path == "/login"
 
@@ -667,12 +673,12 @@ def test_a_link_is_dead_after_a_password_change(site, owner):
         current_password=owner.password,
         password="nine copper kettles sing",
         confirm="nine copper kettles sing",
-        code=owner.phone.code(),
+        code=owner.authenticator.code(),
     )
     assert page.path == "/account"
 
     assert is_dead(site, link)
-    assert choose(opened, owner.phone.code()).path == "/reset"
+    assert choose(opened, owner.authenticator.code()).path == "/reset"
     assert visitor.is_logged_in()
 
 
@@ -688,13 +694,13 @@ def test_logging_in_leaves_a_link_as_good_as_it_was(site, owner):
 @since("05")
 @attack(85, 86)
 def test_a_link_of_one_user_changes_the_password_of_no_other(site, owner):
-    other = equip(site, register(site.visitor(), email="lee@example.org"))
+    other = add_second_factor(site, register(site.visitor(), email="lee@example.org"))
     visitor = site.visitor()
     mine, theirs = mailed_link(site, "lee@example.org"), mailed_link(site)
     form_behind(site, mine, visitor)
     page = form_behind(site, theirs, visitor)
-    assert choose(page, other.phone.code()).status == 422
-    assert choose(page, owner.phone.code()).path == "/login"
+    assert choose(page, other.authenticator.code()).status == 422
+    assert choose(page, owner.authenticator.code()).path == "/login"
 
     assert password_works(site, owner, NEW)
     assert password_works(site, other, other.password)
@@ -712,7 +718,7 @@ def test_the_link_of_a_deleted_user_is_as_dead_as_any(site, owner):
     site.sql("DELETE FROM users")
 
     assert is_dead(site, link)
-    assert choose(opened, owner.phone.code()).path == "/reset"
+    assert choose(opened, owner.authenticator.code()).path == "/reset"
 
 
 @since("05")
@@ -726,13 +732,13 @@ def test_a_program_that_looks_into_mails_uses_up_no_link(site, owner, method):
         scanner.ask(method, "/reset/new")
     page = form_behind(site, link)
 
-    assert choose(page, owner.phone.code()).path == "/login"
+    assert choose(page, owner.authenticator.code()).path == "/login"
 
 
 @since("05")
 @attack(95, 86)
 def test_following_a_link_leaves_the_login_of_the_browser_alone(site, owner):
-    other = equip(site, register(site.visitor(), email="lee@example.org"))
+    other = add_second_factor(site, register(site.visitor(), email="lee@example.org"))
     good = mailed_link(site)
     logged_in, pending = site.visitor(), site.visitor()
     logged_in.log_in(other)
@@ -744,7 +750,7 @@ def test_following_a_link_leaves_the_login_of_the_browser_alone(site, owner):
         assert other.username in logged_in.open("/").text
         assert pending.open("/login/code").path == "/login/code", link
 
-    page = choose(logged_in.open(good), owner.phone.code())
+    page = choose(logged_in.open(good), owner.authenticator.code())
     assert page.path == "/login"
     assert not logged_in.is_logged_in()
     assert password_works(site, owner, NEW)
@@ -758,7 +764,9 @@ def test_a_bad_link_takes_no_good_one_away(site, owner):
     form_behind(site, mailed_link(site), visitor)
     visitor.open("/reset/nonsense")
 
-    assert choose(visitor.open("/reset/new"), owner.phone.code()).path == "/login"
+    assert (
+        choose(visitor.open("/reset/new"), owner.authenticator.code()).path == "/login"
+    )
 
 
 @since("05")
@@ -766,7 +774,7 @@ def test_a_bad_link_takes_no_good_one_away(site, owner):
 def test_a_session_in_which_a_link_was_followed_is_dead_after_the_reset(site, owner):
     page = form_behind(site, mailed_link(site))
     copy = site.visitor().take_cookies_of(page.visitor)
-    choose(page, owner.phone.code())
+    choose(page, owner.authenticator.code())
 
     assert copy.open("/reset/new").path == "/reset"
     assert token_of(page.visitor.open("/reset")) != token_of(copy.open("/reset"))
@@ -812,8 +820,8 @@ def test_no_link_that_works_can_be_read_from_the_database(site, owner):
 def test_the_log_of_the_app_holds_neither_link_nor_password(site, owner, log):
     link = mailed_link(site)
     page = form_behind(site, link)
-    choose(page, owner.phone.wrong_code())
-    code = owner.phone.code()
+    choose(page, owner.authenticator.wrong_code())
+    code = owner.authenticator.code()
     choose(page, code)
 
     for secret in (link.rpartition("/")[2], NEW, code):
@@ -1111,12 +1119,12 @@ def test_no_text_in_the_place_of_a_link_makes_the_server_stumble(site, owner):
 @attack(86, 70)
 def test_a_link_works_at_every_worker_of_the_site_and_at_no_other_site(site, owner):
     link = mailed_link(site)
-    stranger = site.another_worker(SECRET_KEY="another key, as long as one has to be")
+    stranger = site.start_again(SECRET_KEY="another key, as long as one has to be")
 
     assert is_dead(stranger, link)
-    colleague = site.another_worker()
+    colleague = site.start_again()
     page = form_behind(colleague, link)
-    assert choose(page, owner.phone.code()).path == "/login"
+    assert choose(page, owner.authenticator.code()).path == "/login"
     assert is_dead(site, link)
 
 
@@ -1144,7 +1152,7 @@ def test_a_weak_new_password_is_refused_and_link_and_code_stay_good(
     site, owner, password
 ):
     link = mailed_link(site)
-    page, code = form_behind(site, link), owner.phone.code()
+    page, code = form_behind(site, link), owner.authenticator.code()
     refused = choose(page, code, password)
 
     assert refused.status == 422
@@ -1167,7 +1175,7 @@ def test_the_new_password_differs_from_the_old_one(site, owner):
 
 @since("05")
 def test_two_new_passwords_that_differ_are_refused(site, owner):
-    page, code = form_behind(site, mailed_link(site)), owner.phone.code()
+    page, code = form_behind(site, mailed_link(site)), owner.authenticator.code()
     refused = choose(page, code, confirm=f"{NEW}x")
 
     assert refused.status == 422
@@ -1180,7 +1188,7 @@ def test_two_new_passwords_that_differ_are_refused(site, owner):
 def test_a_new_password_is_read_as_at_registration(site, owner):
     decomposed = " ne\u0301es de la lune rousse "
     page = form_behind(site, mailed_link(site))
-    page = choose(page, owner.phone.code(), decomposed)
+    page = choose(page, owner.authenticator.code(), decomposed)
 
     assert page.path == "/login"
     assert password_works(site, owner, " n\u00e9es de la lune rousse ")
@@ -1191,7 +1199,7 @@ def test_a_new_password_is_read_as_at_registration(site, owner):
 @attack(82)
 def test_a_refused_password_does_not_tell_that_the_code_was_wrong(site, owner):
     page = form_behind(site, mailed_link(site))
-    refused = choose(page, owner.phone.wrong_code(), owner.password)
+    refused = choose(page, owner.authenticator.wrong_code(), owner.password)
 
     assert refused.status == 422
     assert not refused.find_all("#password-error")  # or the link alone tests passwords
@@ -1203,7 +1211,7 @@ def test_odd_text_in_the_form_of_a_new_password_is_refused_in_words(site, owner,
     page = form_behind(site, mailed_link(site))
     for field in ("password", "confirm", "code"):
         for raw in (b"\0" * 20, b"\xff" * 20, b"\xed\xa0\x80" * 9, b"x" * 10_000):
-            code = owner.phone.wrong_code()
+            code = owner.authenticator.wrong_code()
             target, data = page.filled_in(password=NEW, confirm=NEW, code=code)
             refused = page.visitor.send(target, data | {field: raw})
             assert refused.status in (422, 429), (field, raw[:9])
@@ -1236,33 +1244,33 @@ def test_password_managers_know_the_new_password(site, owner):
 
 @since("05")
 @attack(71, 26)
-@throttling
+@rate_limited
 def test_after_five_wrong_codes_there_is_a_pause_and_then_the_link_still_works(
     site, owner, clock
 ):
     page = form_behind(site, mailed_link(site))
     for _ in range(5):
-        assert choose(page, owner.phone.wrong_code()).status == 422
-    right = choose(page, owner.phone.code())
+        assert choose(page, owner.authenticator.wrong_code()).status == 422
+    right = choose(page, owner.authenticator.code())
     assert right.status == 429
     assert 0 < int(right.headers["Retry-After"]) <= 15 * 60
     assert not password_works(site, owner, NEW)
     clock.move(15 * 60)
 
-    assert choose(page, owner.phone.code()).path == "/login"
+    assert choose(page, owner.authenticator.code()).path == "/login"
 
 
 @since("05")
 @attack(71)
-@throttling
+@rate_limited
 def test_neither_another_link_nor_another_network_brings_new_guesses(site, owner):
     for _ in range(5):
         page = form_behind(site, mailed_link_once(site))
-        choose(page, owner.phone.wrong_code())
+        choose(page, owner.authenticator.wrong_code())
     elsewhere = site.visitor(network="192.0.2.7")
     page = form_behind(site, mailed_link_once(site), elsewhere)
 
-    assert choose(page, owner.phone.code()).status == 429
+    assert choose(page, owner.authenticator.code()).status == 429
     assert choose(page, owner.recovery_code()).status == 429
 
 
@@ -1279,27 +1287,29 @@ def mailed_link_once(site):
 
 @since("05")
 @attack(135, 72)
-@throttling
+@rate_limited
 def test_guesses_with_a_link_do_not_lock_the_login(site, owner):
     page = form_behind(site, mailed_link(site))
     for _ in range(6):
-        choose(page, owner.phone.wrong_code())
+        choose(page, owner.authenticator.wrong_code())
 
     site.visitor().log_in(owner)
 
 
 @since("05")
 @attack(135, 71)
-@throttling
+@rate_limited
 def test_guesses_at_the_login_do_not_lock_the_reset(site, owner):
     visitor = site.visitor()
     visitor.give_password(owner)
     for _ in range(6):
-        page = visitor.open("/login/code").fill_in(code=owner.phone.wrong_code())
+        page = visitor.open("/login/code").fill_in(
+            code=owner.authenticator.wrong_code()
+        )
     assert page.status == 429
     page = form_behind(site, mailed_link(site))
 
-    assert choose(page, owner.phone.code()).path == "/login"
+    assert choose(page, owner.authenticator.code()).path == "/login"
 
 
 @since("05")

@@ -9,15 +9,15 @@ from sqlalchemy import event
 from tests.browser import InProcessBrowser
 from tests.marks import attack
 from tests.marks import never_red
+from tests.marks import rate_limited
 from tests.marks import since
-from tests.marks import throttling
 from tests.production import HOST
 from tests.production import ORIGIN
 from tests.production import in_production
 from tests.real_browser import Screen
 from tests.real_browser import launch
 from tests.real_browser import serve
-from tests.stage import equip
+from tests.stage import add_second_factor
 from tests.stage import register
 from tests.test_account import logged_in
 from tests.test_account import prove
@@ -135,7 +135,7 @@ def test_an_answer_without_a_body_is_protected(site, file):
 
 @since("06")
 @attack(104, 115)
-@throttling
+@rate_limited
 def test_the_page_that_asks_for_patience_is_protected(site):
     visitor = site.visitor()
     for _ in range(6):
@@ -228,7 +228,7 @@ def test_in_development_only_https_is_not_asked_for(step, clock):
 @attack(104)
 def test_no_page_has_a_script_or_a_style_of_its_own(step, clock):
     site = step.start(clock)
-    visitor, account = site.visitor(), site.newcomer()
+    visitor, account = site.visitor(), site.account_without_factor()
     pages = [visitor.open("/login"), visitor.give_password(account)]
     pages.append(visitor.open("/nothing"))
     for page in pages:
@@ -267,7 +267,7 @@ def test_the_cookie_is_as_strict_as_a_cookie_can_be(site):
     visitor = site.visitor()
     answers = [visitor.ask("GET", "/login")]
     answers.append(visitor.give_password(account))
-    path, data = visitor.page.filled_in(code=account.phone.code())
+    path, data = visitor.page.filled_in(code=account.authenticator.code())
     answers.append(visitor.ask("POST", path, data=data))
     cookies = [c for a in answers for c in a.headers.get_all("Set-Cookie")]
 
@@ -357,7 +357,7 @@ def test_further_names_can_be_trusted(step, clock):
 @pytest.mark.parametrize("proxies", [0, 1])
 def test_no_header_names_the_host_of_the_link_in_the_mail(step, clock, proxies):
     site = in_production(step, clock, PROXIES=proxies)
-    equip(site, register(site.visitor(), username="kim", email=ADDRESS))
+    add_second_factor(site, register(site.visitor(), username="kim", email=ADDRESS))
     for name in ("X-Forwarded-Host", "X-Host", "X-Original-Host", "Forwarded"):
         page = site.visitor().open("/reset")
         target, data = page.filled_in(email=ADDRESS)
@@ -394,7 +394,7 @@ def forwarded(*addresses):
 
 @since("06")
 @attack(63, 65)
-@throttling
+@rate_limited
 @pytest.mark.parametrize(
     ("proxies", "addresses"),
     [
@@ -420,7 +420,7 @@ def test_an_address_that_visitors_choose_is_not_believed(
 
 @since("06")
 @attack(63, 65)
-@throttling
+@rate_limited
 @pytest.mark.parametrize(
     ("proxies", "addresses"),
     [
@@ -570,7 +570,7 @@ def test_a_password_manager_is_shown_the_way(site):
     page = stranger.open(address)
     assert page.path.startswith("/login")
     page = page.fill_in(username=account.username, password=account.password)
-    page = page.fill_in(code=account.phone.code())
+    page = page.fill_in(code=account.authenticator.code())
 
     assert page.path == "/account/password"
     assert page.form("current_password", "password", "confirm", "code")
@@ -614,7 +614,7 @@ def test_the_browser_complains_about_nothing_on_any_page(step, clock, request):
     if request.config.getoption("--url"):
         pytest.skip("not run with --url: the test serves the app itself")
     site = step.start(clock)
-    account = site.newcomer()
+    account = site.account_without_factor()
     with launch() as browser, serve(site.app) as address, browser.new_context() as tabs:
         screen = Screen(site, address, tabs)
         policy = site.visitor().ask("GET", "/login").headers
@@ -626,8 +626,8 @@ def test_the_browser_complains_about_nothing_on_any_page(step, clock, request):
         assert f"secret={secret}" in screen.scan()
         assert screen.find("svg").bounding_box()["width"] > 100
         assert screen.find("button[type=submit], form button").is_visible()
-        account.phone = type(site.account().phone)(secret, clock)
-        screen.fill_in(code=account.phone.code())
+        account.authenticator = type(site.account().authenticator)(secret, clock)
+        screen.fill_in(code=account.authenticator.code())
         screen.open("/").open("/account").open("/account/phone").log_out()
         styles = "getComputedStyle(document.body).maxWidth"
         assert screen.tab.evaluate(styles)

@@ -111,7 +111,7 @@ def test_the_session_changes_when_the_code_is_right(visitor, account):
     page = visitor.give_password(account)
     before = token(page)
 
-    assert token(page.fill_in(code=account.phone.code())) != before
+    assert token(page.fill_in(code=account.authenticator.code())) != before
 
 
 @attack(29)
@@ -207,7 +207,7 @@ def test_a_copy_of_a_pending_login_still_has_to_show_a_new_code(site, account):
     owner = site.visitor()
     page = owner.give_password(account)
     thief = site.visitor().take_cookies_of(owner)
-    code = account.phone.code()
+    code = account.authenticator.code()
     page.fill_in(code=code)
 
     assert owner.is_logged_in()
@@ -224,17 +224,17 @@ def test_a_copy_of_a_pending_login_outlives_the_logout_of_its_owner(site, accoun
     owner = site.visitor()
     page = owner.give_password(account)
     thief = site.visitor().take_cookies_of(owner)
-    page.fill_in(code=account.phone.code())
+    page.fill_in(code=account.authenticator.code())
     owner.log_out()
 
-    thief.open("/login/code").fill_in(code=account.phone.code())
+    thief.open("/login/code").fill_in(code=account.authenticator.code())
     assert thief.is_logged_in()
 
 
 @since("02")
 @attack(29, 130)
 def test_a_session_that_a_password_alone_began_is_no_login(site):
-    before = site.neighbour("01")
+    before = site.start_other_step("01")
     visitor = before.visitor()
     visitor.log_in(before.account())
     assert visitor.is_logged_in()
@@ -249,9 +249,9 @@ def test_a_session_that_a_password_alone_began_is_no_login(site):
 @never_red("before step 02 there is no earlier step")
 def test_no_session_of_an_earlier_step_makes_the_server_stumble(step, site):
     for number in [n for n in STEPS if n < step.number]:
-        earlier = site.neighbour(number)
+        earlier = site.start_other_step(number)
         pending, complete = earlier.visitor(), earlier.visitor()
-        pending.give_password(earlier.newcomer())
+        pending.give_password(earlier.account_without_factor())
         complete.log_in(earlier.account())
         for visitor in (pending, complete):
             here = site.visitor().take_cookies_of(visitor)
@@ -288,14 +288,18 @@ def test_every_logout_ends_the_cookies_that_were_copied_before_it(site, account)
 @attack(33)
 def test_logging_out_ends_the_sessions_on_all_devices_and_of_nobody_else(site):
     account, other = site.account(), site.account()
-    phone, laptop, neighbour = site.visitor(), site.visitor(), site.visitor()
-    phone.log_in(account)
+    authenticator, laptop, start_other_step = (
+        site.visitor(),
+        site.visitor(),
+        site.visitor(),
+    )
+    authenticator.log_in(account)
     laptop.log_in(account)
-    neighbour.log_in(other)
-    phone.log_out()
+    start_other_step.log_in(other)
+    authenticator.log_out()
 
     assert not laptop.is_logged_in()
-    assert neighbour.is_logged_in()
+    assert start_other_step.is_logged_in()
 
 
 @since("04")
@@ -304,7 +308,7 @@ def test_a_copy_of_a_pending_login_is_dead_after_logout(site, account):
     owner = site.visitor()
     page = owner.give_password(account)
     thief = site.visitor().take_cookies_of(owner)
-    page.fill_in(code=account.phone.code())
+    page.fill_in(code=account.authenticator.code())
     owner.log_out()
 
     assert thief.open("/login/code").path == "/login"
@@ -329,7 +333,7 @@ def test_a_change_after_a_switch_of_users_is_that_of_the_new_one(site):
     first, second = site.account(), site.account()
     visitor = logged_in(site, first)
     page = visitor.open("/account/password")
-    values = {"current_password": first.password, "code": first.phone.code()}
+    values = {"current_password": first.password, "code": first.authenticator.code()}
     visitor.log_in(second)
 
     assert page.fill_in(**values).status == 400
@@ -340,7 +344,7 @@ def test_a_change_after_a_switch_of_users_is_that_of_the_new_one(site):
 
 @since("05")
 @attack(4)
-def test_a_new_phone_that_one_user_began_is_not_offered_to_the_next(site):
+def test_a_new_authenticator_that_one_user_began_is_not_offered_to_the_next(site):
     first, second = site.account(), site.account()
     visitor = logged_in(site, first)
     secret = prove(visitor, first, "/account/phone").find("#secret").text(strip=True)

@@ -86,7 +86,10 @@ def test_a_form_that_was_left_open_for_too_long_changes_nothing(site, account, c
     visitor = logged_in(site, account)
     page = visitor.open("/account/recovery-codes")
     clock.move(IDLE + 1)
-    values = {"current_password": account.password, "code": account.phone.code()}
+    values = {
+        "current_password": account.password,
+        "code": account.authenticator.code(),
+    }
 
     assert page.fill_in(**values).path.startswith("/login")
     site.visitor().log_in(account)
@@ -100,7 +103,7 @@ def test_a_session_that_ended_leads_back_to_its_page(site, account, clock):
     page = visitor.open("/account")
     page = page.fill_in(username=account.username, password=account.password)
 
-    assert page.fill_in(code=account.phone.code()).path == "/account"
+    assert page.fill_in(code=account.authenticator.code()).path == "/account"
 
 
 # Half a day
@@ -135,7 +138,7 @@ def test_password_and_code_begin_twelve_hours_anew(site, account, clock, path):
 def test_a_refused_change_begins_nothing_anew(site, account, clock):
     visitor = logged_in(site, account)
     assert stay(visitor, clock, LIFETIME - 15 * MINUTE)
-    code = account.phone.wrong_code()
+    code = account.authenticator.wrong_code()
     assert prove(visitor, account, "/account/phone", code=code).status == 422
     clock.move(15 * MINUTE + 1)
 
@@ -225,7 +228,7 @@ def hashes_of(site):
 @since("06")
 @attack(9)
 def test_the_next_login_renews_a_hash_with_old_parameters_once(site, account):
-    newer = site.another_worker(PASSWORD_HASH_METHOD=NEWER)
+    newer = site.start_again(PASSWORD_HASH_METHOD=NEWER)
     before = hashes_of(site)
     newer.visitor().log_in(account)
     renewed = hashes_of(site)
@@ -241,7 +244,7 @@ def test_the_next_login_renews_a_hash_with_old_parameters_once(site, account):
 @attack(9)
 def test_a_wrong_password_renews_nothing_and_other_users_stay(site, account):
     other = site.account()
-    newer = site.another_worker(PASSWORD_HASH_METHOD=NEWER)
+    newer = site.start_again(PASSWORD_HASH_METHOD=NEWER)
     before = hashes_of(site)
     right, account.password = account.password, account.password + "?"
     newer.visitor().give_password(account)
@@ -260,7 +263,7 @@ def test_a_wrong_password_renews_nothing_and_other_users_stay(site, account):
 def test_a_password_that_changes_while_the_old_one_is_hashed_stays_changed(
     site, account, monkeypatch
 ):
-    newer = site.another_worker(PASSWORD_HASH_METHOD=NEWER)
+    newer = site.start_again(PASSWORD_HASH_METHOD=NEWER)
     passwords = site.stage.load(site.stage.folder).passwords
     hash_password = passwords.hash_password
 
@@ -283,7 +286,7 @@ def be_impatient(connection, record):
 @never_red("the step before renews no hash")
 @attack(9)
 def test_a_user_who_is_logged_in_changes_the_account_with_an_old_hash(site, account):
-    newer = site.another_worker(PASSWORD_HASH_METHOD=NEWER)
+    newer = site.start_again(PASSWORD_HASH_METHOD=NEWER)
     event.listen(newer.engine, "connect", be_impatient)
     visitor = site.visitor()
     visitor.log_in(account)

@@ -19,12 +19,12 @@ from tests.test_account import prove
 from tests.test_account import register_kim
 from tests.test_account import reset
 
-pytestmark = pytest.mark.throttling
+pytestmark = pytest.mark.rate_limited
 
 LIMIT = 5
 WINDOW = 15 * 60
 HOUR = 60 * 60
-IN_A_ROW = 20
+MAX_WRONG_CODES_IN_A_ROW = 20
 REFUSED = "That user name and password do not match."
 
 
@@ -43,7 +43,7 @@ def use_up_codes(visitor, account):
     """Guess wrong codes up to the limit, from a pending login."""
     visitor.give_password(account)
     for _ in range(LIMIT):
-        assert guess_code(visitor, account.phone.wrong_code()) == 422
+        assert guess_code(visitor, account.authenticator.wrong_code()) == 422
 
 
 @gap
@@ -158,7 +158,7 @@ def test_a_network_that_the_visitor_names_is_no_way_around_the_pause(visitor, ac
 def test_after_five_wrong_codes_there_is_a_pause(visitor, account):
     use_up_codes(visitor, account)
 
-    assert guess_code(visitor, account.phone.wrong_code()) == 429
+    assert guess_code(visitor, account.authenticator.wrong_code()) == 429
 
 
 @since("02")
@@ -169,8 +169,8 @@ def test_a_right_code_in_the_pause_is_answered_like_a_wrong_one_and_not_used_up(
     use_up_codes(visitor, account)
     clock.move(WINDOW - 1)
     visitor.give_password(account)
-    code = account.phone.code()
-    assert guess_code(visitor, account.phone.wrong_code()) == 429
+    code = account.authenticator.code()
+    assert guess_code(visitor, account.authenticator.wrong_code()) == 429
     assert guess_code(visitor, code) == 429
     clock.move(1)
 
@@ -180,7 +180,7 @@ def test_a_right_code_in_the_pause_is_answered_like_a_wrong_one_and_not_used_up(
 @since("02")
 @attack(68)
 def test_new_pending_logins_bring_no_new_guesses(site, account):
-    wrong = account.phone.wrong_code()
+    wrong = account.authenticator.wrong_code()
     for _ in range(LIMIT):
         visitor = site.visitor()
         visitor.give_password(account)
@@ -196,7 +196,7 @@ def test_another_network_brings_no_new_guesses_at_the_code(site, account):
     elsewhere = site.visitor(network="192.0.2.9")
     elsewhere.give_password(account)
 
-    assert guess_code(elsewhere, account.phone.wrong_code()) == 429
+    assert guess_code(elsewhere, account.authenticator.wrong_code()) == 429
 
 
 @since("02")
@@ -216,8 +216,11 @@ def test_a_complete_login_gives_the_guesses_of_its_account_back(visitor, account
         guess_password(visitor, account.username)
     visitor.give_password(account)
     for _ in range(LIMIT - 1):
-        guess_code(visitor, account.phone.wrong_code())
-    assert visitor.open("/login/code").fill_in(code=account.phone.code()).path == "/"
+        guess_code(visitor, account.authenticator.wrong_code())
+    assert (
+        visitor.open("/login/code").fill_in(code=account.authenticator.code()).path
+        == "/"
+    )
 
     use_up_codes(visitor, account)
 
@@ -239,7 +242,7 @@ def test_an_old_cookie_does_not_rewind_the_count(site, account):
     visitor = site.visitor()
     visitor.give_password(account)
     old = site.visitor().take_cookies_of(visitor)
-    wrong = account.phone.wrong_code()
+    wrong = account.authenticator.wrong_code()
     for _ in range(LIMIT):
         again = site.visitor().take_cookies_of(old)
         assert guess_code(again, wrong) == 422
@@ -273,7 +276,7 @@ def test_a_botnet_may_guess_one_password_from_each_network(site, account):
 @since("02")
 @until("03")
 def test_a_second_worker_brings_five_more_guesses(site, account):
-    for worker in (site, site.another_worker()):
+    for worker in (site, site.start_again()):
         visitor = worker.visitor()
         for _ in range(LIMIT):
             assert guess_password(visitor, account.username) == 422
@@ -331,7 +334,7 @@ def test_a_login_of_the_window_before_gives_a_sprayer_nothing_back(
     clock.move(60)
     for number in range(20):
         assert guess_password(site.visitor(), f"user{number}") == 422
-    page.fill_in(code=account.phone.code())
+    page.fill_in(code=account.authenticator.code())
 
     assert visitor.is_logged_in()
     assert guess_password(site.visitor(), "user20") == 429
@@ -426,10 +429,10 @@ def test_old_counts_and_abandoned_enrolments_are_swept_away(site, account, clock
     for number in range(20):
         guess_password(site.visitor(), f"user{number}")
     for _ in range(5):
-        site.newcomer()
+        site.account_without_factor()
     clock.move(WINDOW + 1)
     site.visitor().log_in(account)
-    site.newcomer()
+    site.account_without_factor()
 
     assert site.sql("SELECT count(*) FROM attempts")[0][0] < 5
     assert site.sql("SELECT count(*) FROM waiting_secrets") == [(1,)]
@@ -441,7 +444,7 @@ def test_old_counts_and_abandoned_enrolments_are_swept_away(site, account, clock
 def test_counts_of_different_kinds_do_not_touch_each_other(site, account):
     visitor = site.visitor()
     use_up_codes(visitor, account)
-    assert guess_code(visitor, account.phone.wrong_code()) == 429
+    assert guess_code(visitor, account.authenticator.wrong_code()) == 429
 
     page = visitor.open("/login/recovery")
     assert page.fill_in(recovery_code="not-a-code").status == 422
@@ -490,7 +493,7 @@ def at_the_current_password(site, kim):
     visitor.log_in(kim)
 
     def guess(is_right):
-        right, code = kim.password, kim.phone.code()
+        right, code = kim.password, kim.authenticator.code()
         password = right if is_right else "a wrong password"
         path = "/account/recovery-codes"
         return prove(visitor, kim, path, current_password=password, code=code)
@@ -504,7 +507,7 @@ def at_the_code_of_the_account(site, kim):
     visitor.log_in(kim)
 
     def guess(is_right):
-        code = kim.phone.code() if is_right else kim.phone.wrong_code()
+        code = kim.authenticator.code() if is_right else kim.authenticator.wrong_code()
         return prove(visitor, kim, "/account/recovery-codes", code=code)
 
     return guess
@@ -538,7 +541,7 @@ def at_the_reset_code(site, kim):
     page = open_link(site)
 
     def guess(is_right):
-        code = kim.phone.code() if is_right else kim.phone.wrong_code()
+        code = kim.authenticator.code() if is_right else kim.authenticator.wrong_code()
         return reset(page, code)
 
     return guess
@@ -667,18 +670,18 @@ def test_another_network_or_link_brings_no_new_guesses_at_the_reset(site, kim):
     page = open_link(site)
     elsewhere = site.visitor(network="192.0.2.9").take_cookies_of(page.visitor)
 
-    assert reset(page, kim.phone.code()).status == 429
+    assert reset(page, kim.authenticator.code()).status == 429
     page = elsewhere.open("/reset/new")
-    assert reset(page, kim.phone.code()).status == 429
+    assert reset(page, kim.authenticator.code()).status == 429
 
 
 @since("05")
 @attack(71)
 def test_a_pause_at_the_reset_uses_up_neither_link_nor_code(site, kim, clock):
     page = open_link(site)
-    use_up(lambda is_right: reset(page, kim.phone.wrong_code()))
+    use_up(lambda is_right: reset(page, kim.authenticator.wrong_code()))
     clock.move(WINDOW - 1)
-    code = kim.phone.code()
+    code = kim.authenticator.code()
     assert reset(page, code).status == 429
     clock.move(1)
 
@@ -716,7 +719,7 @@ def test_a_complete_login_gives_the_guesses_in_the_account_back(site, kim, wrong
 
 @since("05")
 @attack(71)
-def test_guesses_at_the_new_phone_are_counted(site, kim, clock):
+def test_guesses_at_the_new_authenticator_are_counted(site, kim, clock):
     visitor = site.visitor()
     visitor.log_in(kim)
     page = prove(visitor, kim, "/account/phone")
@@ -771,13 +774,13 @@ def test_counts_are_swept_away_after_an_hour_but_not_those_of_wrong_codes(
     for number in range(15):
         guess_password(site.visitor(), f"user{number}")
     for _ in range(5):
-        site.newcomer()
+        site.account_without_factor()
     clock.move(HOUR + 1)
     site.visitor().log_in(other)
 
     # its network at the password page, and the wrong codes in a row of the other
     assert site.sql("SELECT count(*) FROM attempts")[0][0] <= 2
-    site.newcomer()
+    site.account_without_factor()
     assert site.sql("SELECT count(*) FROM waiting_secrets") == [(1,)]
 
 
@@ -791,7 +794,9 @@ def guess_wrong_codes(site, account, clock, number):
         if count % LIMIT == 0:
             clock.move(WINDOW)
             guesser.give_password(account)
-        page = guesser.open("/login/code").fill_in(code=account.phone.wrong_code())
+        page = guesser.open("/login/code").fill_in(
+            code=account.authenticator.wrong_code()
+        )
         assert page.status == 422, count
 
 
@@ -813,7 +818,7 @@ def guess_at_the_reset(site, account, clock, number):
             clock.move(WINDOW)
         if count % (2 * LIMIT) == 0:
             page = open_link(site)
-        page = reset(page, account.phone.wrong_code())
+        page = reset(page, account.authenticator.wrong_code())
         assert page.status == 422, count
     return page
 
@@ -827,7 +832,7 @@ def guess_in_the_account(site, account, clock, number):
         if count % LIMIT == 0:
             clock.move(WINDOW)
         path = paths[count % 3]
-        prove(visitor, account, path, code=account.phone.wrong_code())
+        prove(visitor, account, path, code=account.authenticator.wrong_code())
     return visitor
 
 
@@ -837,7 +842,7 @@ def guess_in_the_account(site, account, clock, number):
 def test_after_twenty_wrong_codes_the_password_counts_as_stolen(
     site, kim, clock, guess
 ):
-    guess(site, kim, clock, IN_A_ROW)
+    guess(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
 
     [mail] = site.mails()
     assert mail.to == ADDRESS
@@ -858,7 +863,7 @@ def test_after_twenty_wrong_codes_the_password_counts_as_stolen(
 @since("05")
 @attack(72, 6)
 def test_a_stolen_password_opens_no_other_spelling_of_the_name(site, kim, clock):
-    guess_wrong_codes(site, kim, clock, IN_A_ROW)
+    guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
 
     for name in ("KIM", "Kim", " kim "):
         page = site.visitor().open("/login")
@@ -882,7 +887,9 @@ def test_wrong_codes_of_both_kinds_are_counted_together(site, kim, clock):
 def test_nineteen_wrong_codes_in_a_row_do_nothing(site, kim, clock):
     visitor = site.visitor()
     visitor.log_in(kim)
-    guess_wrong_codes(site, kim, BusyClock(clock, visitor), IN_A_ROW - 1)
+    guess_wrong_codes(
+        site, kim, BusyClock(clock, visitor), MAX_WRONG_CODES_IN_A_ROW - 1
+    )
 
     assert visitor.is_logged_in()
     clock.move(WINDOW)
@@ -896,14 +903,16 @@ def test_nineteen_wrong_codes_in_a_row_do_nothing(site, kim, clock):
 def test_a_stolen_password_ends_pending_logins_and_sessions(site, kim, clock):
     visitor = site.visitor()
     visitor.log_in(kim)
-    guess_wrong_codes(site, kim, BusyClock(clock, visitor), IN_A_ROW - 1)
+    guess_wrong_codes(
+        site, kim, BusyClock(clock, visitor), MAX_WRONG_CODES_IN_A_ROW - 1
+    )
     pending, guesser = site.visitor(), site.visitor(network="192.0.2.66")
     page = pending.give_password(kim)
     guesser.give_password(kim)
     assert visitor.is_logged_in()
-    guesser.open("/login/code").fill_in(code=kim.phone.wrong_code())
+    guesser.open("/login/code").fill_in(code=kim.authenticator.wrong_code())
 
-    assert page.fill_in(code=kim.phone.code()).path == "/login"
+    assert page.fill_in(code=kim.authenticator.code()).path == "/login"
     assert not pending.is_logged_in()
     assert not visitor.is_logged_in()
 
@@ -913,7 +922,7 @@ def test_a_stolen_password_ends_pending_logins_and_sessions(site, kim, clock):
 @never_red("nothing happens on step 04 after any number of wrong codes")
 def test_a_complete_login_starts_the_count_anew(site, kim, clock):
     for _ in range(2):
-        guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+        guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
         clock.move(WINDOW)
         site.visitor().log_in(kim)
 
@@ -921,7 +930,7 @@ def test_a_complete_login_starts_the_count_anew(site, kim, clock):
 @since("05")
 @attack(72, 133)
 def test_wrong_codes_are_counted_over_months(site, kim, clock):
-    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+    guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
     clock.move(90 * 24 * HOUR)
     site.visitor().log_in(site.account())  # who sweeps old counts away
     guess_wrong_codes(site, kim, clock, 1)
@@ -932,7 +941,7 @@ def test_wrong_codes_are_counted_over_months(site, kim, clock):
 @since("05")
 @attack(72)
 def test_half_a_login_does_not_start_the_count_anew(site, kim, clock):
-    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+    guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
     clock.move(WINDOW)
     site.visitor().give_password(kim)
     guess_wrong_codes(site, kim, clock, 1)
@@ -946,8 +955,8 @@ def test_wrong_codes_in_the_pause_are_not_counted(site, kim, clock):
     guess_wrong_codes(site, kim, clock, LIMIT)
     visitor = site.visitor()
     visitor.give_password(kim)
-    for _ in range(IN_A_ROW):
-        assert guess_code(visitor, kim.phone.wrong_code()) == 429
+    for _ in range(MAX_WRONG_CODES_IN_A_ROW):
+        assert guess_code(visitor, kim.authenticator.wrong_code()) == 429
     clock.move(WINDOW)
 
     site.visitor().log_in(kim)
@@ -958,20 +967,20 @@ def test_wrong_codes_in_the_pause_are_not_counted(site, kim, clock):
 @attack(72, 82)
 @pytest.mark.parametrize("kind", ["phone", "recovery"])
 def test_a_reset_with_a_code_makes_a_stolen_password_good_again(site, kim, clock, kind):
-    guess_wrong_codes(site, kim, clock, IN_A_ROW)
+    guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
     clock.move(WINDOW)
     site.mails()
     page = open_link(site)
-    page = reset(page, kim.phone.code(), password=kim.password)
+    page = reset(page, kim.authenticator.code(), password=kim.password)
     assert page.status == 422
-    code = kim.phone.code() if kind == "phone" else kim.recovery_code()
+    code = kim.authenticator.code() if kind == "phone" else kim.recovery_code()
     page = reset(page, code)
     assert page.path == "/login"
 
     assert guess_password(site.visitor(), "kim", kim.password) == 422
     kim.password = NEW_PASSWORD
     site.visitor().log_in(kim)
-    guess_wrong_codes(site, kim, clock, IN_A_ROW - 1)
+    guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
     clock.move(WINDOW)
     site.visitor().log_in(kim)
 
@@ -981,12 +990,12 @@ def test_a_reset_with_a_code_makes_a_stolen_password_good_again(site, kim, clock
 def test_after_twenty_wrong_codes_at_the_reset_only_a_recovery_code_serves(
     site, kim, clock
 ):
-    guess_at_the_reset(site, kim, clock, IN_A_ROW)
+    guess_at_the_reset(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
     clock.move(WINDOW)
     page = open_link(site)
 
     for _ in range(2):
-        assert reset(page, kim.phone.code()).status == 422
+        assert reset(page, kim.authenticator.code()).status == 422
     clock.move(5 * 60)
     site.visitor().log_in(kim)
     assert reset(page, kim.recovery_code()).path == "/login"
@@ -996,33 +1005,37 @@ def test_after_twenty_wrong_codes_at_the_reset_only_a_recovery_code_serves(
 
 @since("05")
 @attack(72)
-def test_after_nineteen_wrong_codes_at_the_reset_the_phone_still_serves(
+def test_after_nineteen_wrong_codes_at_the_reset_the_authenticator_still_serves(
     site, kim, clock
 ):
-    page = guess_at_the_reset(site, kim, clock, IN_A_ROW - 1)
+    page = guess_at_the_reset(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
 
-    assert reset(page, kim.phone.code()).path == "/login"
+    assert reset(page, kim.authenticator.code()).path == "/login"
 
 
 @since("05")
 @attack(72)
-def test_a_reset_with_a_recovery_code_lets_the_phone_serve_again(site, kim, clock):
-    guess_at_the_reset(site, kim, clock, IN_A_ROW)
+def test_a_reset_with_a_recovery_code_lets_the_authenticator_serve_again(
+    site, kim, clock
+):
+    guess_at_the_reset(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
     clock.move(WINDOW)
     assert reset(open_link(site), kim.recovery_code()).path == "/login"
     clock.move(HOUR)
 
-    page = reset(open_link(site), kim.phone.code(), "five crows on a red tractor")
+    page = reset(
+        open_link(site), kim.authenticator.code(), "five crows on a red tractor"
+    )
     assert page.path == "/login"
 
 
 @since("05")
 @attack(72)
 def test_after_twenty_wrong_codes_in_the_account_the_session_ends(site, kim, clock):
-    visitor = guess_in_the_account(site, kim, clock, IN_A_ROW - 1)
+    visitor = guess_in_the_account(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
     assert visitor.is_logged_in()
     copy = site.visitor().take_cookies_of(visitor)
-    wrong = kim.phone.wrong_code()
+    wrong = kim.authenticator.wrong_code()
     page = prove(visitor, kim, "/account/recovery-codes", code=wrong)
 
     assert page.path == "/login"
@@ -1037,9 +1050,9 @@ def test_after_twenty_wrong_codes_in_the_account_the_session_ends(site, kim, clo
 @since("05")
 @attack(72)
 def test_a_login_after_that_starts_the_account_s_count_anew(site, kim, clock):
-    guess_in_the_account(site, kim, clock, IN_A_ROW)
+    guess_in_the_account(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
     clock.move(WINDOW)
-    visitor = guess_in_the_account(site, kim, clock, IN_A_ROW - 1)
+    visitor = guess_in_the_account(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
 
     assert visitor.is_logged_in()
     clock.move(WINDOW)
@@ -1049,17 +1062,17 @@ def test_a_login_after_that_starts_the_account_s_count_anew(site, kim, clock):
 @since("05")
 @attack(72, 135)
 def test_wrong_codes_on_one_route_lock_no_other(site, kim, clock):
-    visitor = guess_in_the_account(site, kim, clock, IN_A_ROW - 1)
+    visitor = guess_in_the_account(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
     busy = BusyClock(clock, visitor)
-    guess_wrong_codes(site, kim, busy, IN_A_ROW - 1)
-    guess_at_the_reset(site, kim, busy, IN_A_ROW - 1)
+    guess_wrong_codes(site, kim, busy, MAX_WRONG_CODES_IN_A_ROW - 1)
+    guess_at_the_reset(site, kim, busy, MAX_WRONG_CODES_IN_A_ROW - 1)
     clock.move(WINDOW)
 
     assert visitor.is_logged_in()
     assert prove(visitor, kim, "/account/recovery-codes").status == 200
     site.visitor().log_in(kim)
     clock.move(WINDOW)
-    assert reset(open_link(site), kim.phone.code()).path == "/login"
+    assert reset(open_link(site), kim.authenticator.code()).path == "/login"
 
 
 @since("05")
@@ -1067,6 +1080,6 @@ def test_wrong_codes_on_one_route_lock_no_other(site, kim, clock):
 @never_red("nothing happens on step 04 after any number of wrong codes")
 def test_a_password_that_counts_as_stolen_locks_no_other_user(site, kim, clock):
     other = site.account()
-    guess_wrong_codes(site, kim, clock, IN_A_ROW)
+    guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
 
     site.visitor().log_in(other)

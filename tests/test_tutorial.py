@@ -478,7 +478,7 @@ def test_a_foreign_environment_stays_outside(copy, monkeypatch, port):
 
 
 @needs_posix
-def test_each_step_tells_the_phone_its_number(copy, port, capfd):
+def test_each_step_tells_the_authenticator_its_number(copy, port, capfd):
     copy.with_venv("steps/02-code/requirements.txt")
     copy.do("run", "02", "--port", port)
     (flask,) = copy.calls("flask")

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event
 
 from tests.marks import attack
+from tests.marks import rate_limited
 from tests.marks import since
-from tests.marks import throttling
 from tests.stage import GOOD_PASSWORD
 from tests.stage import enrol
 from tests.stage import fill_in_registration
@@ -124,7 +124,9 @@ def measured(site, path, **values):
 
 @since("05")
 @attack(48)
-def test_a_mailed_code_proves_a_new_address_and_leads_on_to_the_phone(site, clock):
+def test_a_mailed_code_proves_a_new_address_and_leads_on_to_the_authenticator(
+    site, clock
+):
     page = begin(site, username="kim")
     [mail] = site.mails()
     assert mail.to == ADDRESS
@@ -216,7 +218,7 @@ def test_only_the_newest_mailed_code_works(site):
 
 @since("05")
 @attack(48)
-@pytest.mark.held_mail
+@pytest.mark.held_email
 def test_a_code_that_is_not_needed_any_more_is_not_sent(site):
     page = begin(site)
     code = mailed_code(site)
@@ -245,7 +247,7 @@ def test_a_mailed_code_works_in_the_session_that_asked_for_it_alone(site):
 def test_a_mailed_code_works_at_another_worker_and_after_a_restart(site):
     page = begin(site)
     form = page.filled_in(email_code=mailed_code(site))
-    elsewhere = site.another_worker().visitor().take_cookies_of(page.visitor)
+    elsewhere = site.start_again().visitor().take_cookies_of(page.visitor)
 
     assert elsewhere.send(*form).path == "/enrol"
 
@@ -254,7 +256,7 @@ def test_a_mailed_code_works_at_another_worker_and_after_a_restart(site):
 @attack(48)
 def test_a_code_that_another_key_made_does_not_work(site):
     page = begin(site)
-    stranger = site.another_worker(SECRET_KEY="another key, as long as one has to be")
+    stranger = site.start_again(SECRET_KEY="another key, as long as one has to be")
     code = mailed_code(stranger)
 
     assert page.fill_in(email_code=code).status == 422
@@ -262,7 +264,7 @@ def test_a_code_that_another_key_made_does_not_work(site):
 
 @since("05")
 @attack(48, 71)
-@throttling
+@rate_limited
 def test_after_five_wrong_mailed_codes_there_is_a_pause_for_the_right_one_too(
     site, clock
 ):
@@ -281,7 +283,7 @@ def test_after_five_wrong_mailed_codes_there_is_a_pause_for_the_right_one_too(
 
 @since("05")
 @attack(71, 48)
-@throttling
+@rate_limited
 def test_another_mailed_code_brings_no_new_guesses(site):
     page = begin(site)
     code = mailed_code(site)
@@ -295,7 +297,7 @@ def test_another_mailed_code_brings_no_new_guesses(site):
 
 @since("05")
 @attack(71, 91)
-@throttling
+@rate_limited
 def test_sixty_wishes_for_another_mail_bring_three_an_hour(site, clock):
     page, mails, pauses = begin(site), [], 0
     for _ in range(60):
@@ -311,7 +313,7 @@ def test_sixty_wishes_for_another_mail_bring_three_an_hour(site, clock):
 
 @since("05")
 @attack(91)
-@throttling
+@rate_limited
 def test_an_address_can_be_asked_for_five_times_in_a_quarter_of_an_hour(site):
     for _ in range(5):
         begin(site)
@@ -322,7 +324,7 @@ def test_an_address_can_be_asked_for_five_times_in_a_quarter_of_an_hour(site):
 
 @since("05")
 @attack(7, 21)
-@throttling
+@rate_limited
 def test_what_is_no_code_is_refused_in_words_and_spends_nothing(site):
     page = begin(site)
     code = mailed_code(site)
@@ -459,7 +461,7 @@ def test_a_known_address_gets_the_same_answers_as_a_new_one(site):
 
 @since("05")
 @attack(117)
-@throttling
+@rate_limited
 def test_the_pauses_too_are_the_same_for_a_known_address(site, clock):
     register(site.visitor(), email=ADDRESS)
     clock.move(15 * 60)  # the owner's own attempt is forgotten
@@ -555,7 +557,7 @@ def test_the_owner_of_a_known_address_is_told_by_mail(site):
 
 @since("05")
 @attack(117, 91)
-@throttling
+@rate_limited
 def test_the_owner_of_a_known_address_gets_at_most_three_mails_an_hour(site, clock):
     register(site.visitor(), email=ADDRESS)
     mails = []
@@ -618,7 +620,7 @@ def test_whoever_registers_a_foreign_address_first_has_nothing_from_it(
 
 @since("05")
 @attack(142)
-@throttling
+@rate_limited
 def test_a_thief_s_wishes_for_mails_do_not_keep_the_owner_out(site):
     for number in range(4):
         thief = site.visitor(network=f"192.0.2.{number}")

@@ -53,7 +53,7 @@ RECOVERY_REFUSED = (
 )
 PROOF_REFUSED = "That password or code did not work. Check both: each code works once."
 RESET_SENT = (
-    "If an account uses this address, a mail is on its way. It can take a few minutes; "
+    "If an account uses this address, an email is on its way. It can take a few minutes; "
     "look in the spam folder too. You will also need your phone or a recovery code."
 )
 LINK_DEAD = "This link no longer works. Links last 20 minutes and work once"
@@ -80,9 +80,9 @@ def test_text_that_is_none_is_refused_as_such(visitor):
 
 @since("02")
 def test_a_refused_code_says_what_to_do(site, account):
-    code = account.phone.code()
+    code = account.authenticator.code()
     for text, words in (
-        (account.phone.wrong_code(), CODE_REFUSED),
+        (account.authenticator.wrong_code(), CODE_REFUSED),
         ("12345", "Enter the six digits from your app."),
     ):
         page = site.visitor().give_password(account).fill_in(code=text)
@@ -104,7 +104,7 @@ def test_the_code_page_takes_the_focus(visitor, account):
 def test_a_login_that_took_too_long_says_so(visitor, account, clock):
     page = visitor.give_password(account)
     clock.move(10 * 60 + 1)
-    page = page.fill_in(code=account.phone.code())
+    page = page.fill_in(code=account.authenticator.code())
 
     assert "For safety we stopped waiting for your code. Log in again." in page.text
     assert "stopped waiting" not in visitor.open("/login").text
@@ -112,7 +112,11 @@ def test_a_login_that_took_too_long_says_so(visitor, account, clock):
 
 @since("03")
 def test_a_refused_enrolment_says_what_to_do(site):
-    page = site.visitor().give_password(site.newcomer()).fill_in(code="000000")
+    page = (
+        site.visitor()
+        .give_password(site.account_without_factor())
+        .fill_in(code="000000")
+    )
 
     advice = "Still wrong? Set your phone's clock to automatic."
     assert error_on(page) == f"{CODE_REFUSED} {advice}"
@@ -120,9 +124,9 @@ def test_a_refused_enrolment_says_what_to_do(site):
 
 @since("03")
 def test_the_recovery_codes_come_with_good_advice(site, clock):
-    page = enrol(site.visitor(), site.newcomer(), clock)
+    page = enrol(site.visitor(), site.account_without_factor(), clock)
 
-    assert "Your phone is set up and you are logged in." in page.text
+    assert "Your authenticator app is set up and you are logged in." in page.text
     assert "You cannot see them again" in page.text
     assert page.follow("I have saved them").path == "/"
 
@@ -161,7 +165,7 @@ def test_the_account_page_says_what_is_set_up_and_leads_to_each_change(site, acc
     assert "10 of 10 left" in page.text
     assert "password and a code, and logs out all other devices" in page.text
     for words, path in zip(
-        ("Change password", "Move to a new phone", "Make new codes"),
+        ("Change password", "Move to a new authenticator app", "Make new codes"),
         CHANGES,
         strict=True,
     ):
@@ -188,14 +192,17 @@ def test_a_change_says_what_happened_to_other_devices(site, account):
     assert "Your password is changed. All other devices are logged out." in page.text
     assert "Your password is changed" not in visitor.open("/account").text
     page = change(visitor, account, "/account/phone")
-    assert "Your new phone is set up. All other devices are logged out." in page.text
+    assert (
+        "Your new authenticator app is set up. All other devices are logged out."
+        in page.text
+    )
     page = change(visitor, account, "/account/recovery-codes")
     assert "You cannot see them again" in page.text
     assert page.follow("I have saved them").path in ("/", "/account")
 
 
 @since("05")
-def test_a_refused_code_of_a_new_phone_says_what_to_do(site, account, clock):
+def test_a_refused_code_of_a_new_authenticator_says_what_to_do(site, account, clock):
     visitor = logged_in(site, account)
     page = prove(visitor, account, "/account/phone")
     assert "You have ten minutes." in page.text
@@ -211,7 +218,7 @@ def test_a_session_that_ends_after_too_many_wrong_codes_says_so(site, account, c
     for count in range(20):
         if count % 5 == 0:
             clock.move(15 * 60)
-        wrong = account.phone.wrong_code()
+        wrong = account.authenticator.wrong_code()
         page = prove(visitor, account, "/account/phone", code=wrong)
 
     words = "Too many codes were wrong. For safety we have logged you out."
@@ -244,8 +251,8 @@ def test_a_dead_link_says_what_to_do(visitor):
 def test_a_refused_mailed_code_says_what_to_do(site):
     page = fill_in_registration(site.visitor())
     for text, words in (
-        ("00000000", "That code did not work. Use the one in the newest mail."),
-        ("1234567", "Enter the digits from the mail."),
+        ("00000000", "That code did not work. Use the one in the newest email."),
+        ("1234567", "Enter the digits from the email."),
     ):
         page = page.fill_in(email_code=text)
         assert error_on(page) == words
@@ -256,8 +263,8 @@ def test_a_refused_mailed_code_says_what_to_do(site):
 @pytest.mark.parametrize("path", CHANGES)
 def test_the_pages_of_the_account_are_as_easy_to_use_as_the_others(site, account, path):
     visitor = logged_in(site, account)
-    phone, page, _ = move(visitor, account)
-    account.phone = phone
+    authenticator, page, _ = move(visitor, account)
+    account.authenticator = authenticator
     pages = [page, visitor.open(path), prove(visitor, account, path, code="")]
     pages.append(prove(visitor, account, "/account/phone"))
     for page in pages:
@@ -272,11 +279,13 @@ def test_the_pages_of_the_account_are_as_easy_to_use_as_the_others(site, account
 
 
 @since("03")
-def test_the_phone_shows_the_name_of_the_door(site):
-    newcomer = site.newcomer()
-    page = site.visitor().give_password(newcomer)
+def test_the_authenticator_shows_the_name_of_the_door(site):
+    account_without_factor = site.account_without_factor()
+    page = site.visitor().give_password(account_without_factor)
 
-    assert page.find(f"a[href^='otpauth://totp/Door:{newcomer.username}?']")
+    assert page.find(
+        f"a[href^='otpauth://totp/Door:{account_without_factor.username}?']"
+    )
     assert page.find("svg[role=img][aria-label]")
 
 
@@ -287,7 +296,7 @@ def test_the_code_page_says_how_much_time_there_is(visitor, account):
 
 @since("03")
 def test_the_focus_stays_above_the_qr_code_until_something_is_wrong(site):
-    page = site.visitor().give_password(site.newcomer())
+    page = site.visitor().give_password(site.account_without_factor())
 
     assert not page.find_all("[autofocus]")
     assert "autofocus" in page.fill_in(code="1").find("[name=code]").attributes
@@ -295,7 +304,9 @@ def test_the_focus_stays_above_the_qr_code_until_something_is_wrong(site):
 
 @since("03")
 @until("03")
-def test_the_log_says_at_the_start_that_phones_are_forgotten(step, clock, caplog):
+def test_the_log_says_at_the_start_that_authenticators_are_forgotten(
+    step, clock, caplog
+):
     step.start(clock)
 
     assert "a restart forgets them" in caplog.text
@@ -356,10 +367,12 @@ def test_a_form_whose_session_is_gone_leads_back_to_itself(site, account):
 def test_the_page_for_too_many_attempts_says_how_long(visitor, account, clock):
     visitor.give_password(account)
     for _ in range(6):
-        page = visitor.open("/login/code").fill_in(code=account.phone.wrong_code())
+        page = visitor.open("/login/code").fill_in(
+            code=account.authenticator.wrong_code()
+        )
     clock.move(3 * 60)
     visitor.open("/login/code")
-    page = visitor.fill_in(code=account.phone.wrong_code())
+    page = visitor.fill_in(code=account.authenticator.wrong_code())
 
     assert page.status == 429
     assert page.find("h1").text() == "Too many attempts"
@@ -487,9 +500,11 @@ def test_a_button_that_shows_the_password_is_made_by_a_script_of_our_own(visitor
 
 
 @since("03")
-def test_the_way_back_to_the_phone_keeps_where_the_login_leads(site, account):
+def test_the_way_back_to_the_authenticator_keeps_where_the_login_leads(site, account):
     page = site.visitor().give_password(account, to="/login?next=/account")
-    page = page.follow("I cannot use my phone").follow("I have my phone after all")
+    page = page.follow("I cannot use my authenticator app").follow(
+        "Use my authenticator app instead"
+    )
 
     assert page.path == "/login/code?next=/account"
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from selectolax.lexbor import LexborHTMLParser
 
-from tests.names import Names
+from tests.names import ContractMap
 
 
 class NotOfferedError(AssertionError):
@@ -105,15 +105,15 @@ class Visitor:
     def __init__(self, browser, site=None, names=None):
         self.browser = browser
         self.site = site
-        self.names = names or Names()
+        self.names = names or ContractMap()
         self.page = None
 
     def ask(self, method, path, **how):
         """Send one request and show the answer as it is, redirects included."""
         path = path.partition("#")[0]
-        there, how = self.names.out(path, how)
+        there, how = self.names.to_app(path, how)
         answer = self.browser.request(method, there, **how)
-        return Page(self, path, *self.names.come_in(path, *answer))
+        return Page(self, path, *self.names.from_app(path, *answer))
 
     def open(self, path):
         """Open a page, as a browser does: follow redirects."""
@@ -135,8 +135,12 @@ class Visitor:
     def log_in(self, account, to="/login"):
         """Log in with all that the account has."""
         page = self.give_password(account, to)
-        if page.status == 200 and page.find_all("[name=code]") and account.phone:
-            page = page.fill_in(code=account.phone.code())
+        if (
+            page.status == 200
+            and page.find_all("[name=code]")
+            and account.authenticator
+        ):
+            page = page.fill_in(code=account.authenticator.code())
         if not self.is_logged_in():
             raise NotOfferedError(f"{account!r} could not log in: {page!r} {page.text}")
         return page

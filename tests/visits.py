@@ -18,19 +18,19 @@ from hypothesis.stateful import rule
 from tests.model import ADDRESSES
 from tests.model import WINDOW
 from tests.model import Answer
-from tests.model import Door
+from tests.model import ReferenceModel
 from tests.model import Session
 from tests.model import User
-from tests.model_mail import DoorInProduction
-from tests.model_mail import DoorWithMail
-from tests.phone import Phone
+from tests.model_mail import ReferenceModelInProduction
+from tests.model_mail import ReferenceModelWithEmail
+from tests.phone import Authenticator
 from tests.phone import scan
 from tests.stage import GOOD_PASSWORD
-from tests.stage import equip
+from tests.stage import add_second_factor
 from tutorial import TIME_STEP
 from tutorial import totp
 
-DOORS = {"05": DoorWithMail, "06": DoorInProduction}
+MODELS = {"05": ReferenceModelWithEmail, "06": ReferenceModelInProduction}
 HOME, ELSEWHERE = list(ADDRESSES)[:2], list(ADDRESSES)[2:4]
 NO_CODE = "000000"
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
@@ -64,7 +64,7 @@ class Browser:
         self.address = self.visitor.browser.network = address
 
 
-class Visits(RuleBasedStateMachine):
+class LoginMachine(RuleBasedStateMachine):
     """One user, whose phone is set up, and two browsers, mostly in one home."""
 
     browsers = Bundle("browsers")
@@ -78,7 +78,7 @@ class Visits(RuleBasedStateMachine):
         self.accounts = accounts
         self.clock = site.clock
         number = site.stage.number
-        self.model = DOORS.get(number, Door)(number, site.clock)
+        self.model = MODELS.get(number, ReferenceModel)(number, site.clock)
         self.opened = []
         self.was_asked = False
         self.thief = None
@@ -100,15 +100,15 @@ class Visits(RuleBasedStateMachine):
         """Return an account: one that the database has, or the only one there is."""
         if self.accounts:
             return self.accounts[0 if is_enrolled else 1]
-        account = self.site.newcomer()
-        return equip(self.site, account) if is_enrolled else account
+        account = self.site.account_without_factor()
+        return add_second_factor(self.site, account) if is_enrolled else account
 
     def know(self, account):
         """Let the model know an account."""
         user = User(account.username, account.password)
-        if account.phone:
-            user.secret = account.phone.secret
-            user.last_time_step = account.phone.last_time_step
+        if account.authenticator:
+            user.secret = account.authenticator.secret
+            user.last_time_step = account.authenticator.last_time_step
         codes = account.recovery_codes
         user.recovery_codes = [code.replace("-", "") for code in codes]
         self.model.users.append(user)
@@ -193,7 +193,7 @@ class Visits(RuleBasedStateMachine):
 
     def look_who_is_in(self, browser):
         """See whether the protected page opens, and for whom."""
-        user = self.model.who_is_in(browser.session)
+        user = self.model.logged_in_user(browser.session)
         page = browser.visitor.ask("GET", "/")
         assert page.status == (200 if user else 302), f"{page!r} for {user}"
         if user:
@@ -235,7 +235,7 @@ class Visits(RuleBasedStateMachine):
         """Give the right password, unless the visitor has come that far."""
         session = browser.session
         is_there = is_form_of(path, browser.visitor.page) and session.user is user
-        if not is_there and self.model.who_is_pending(session) is not user:
+        if not is_there and self.model.pending_user(session) is not user:
             self.gives_password(browser, user, "right", "plain", 1)
 
     @rule(
@@ -260,7 +260,7 @@ class Visits(RuleBasedStateMachine):
             return NO_CODE
         now = self.clock.now() // TIME_STEP
         if which == "wrong":
-            return Phone(secret, self.clock).wrong_code()
+            return Authenticator(secret, self.clock).wrong_code()
         if which == "used":
             return totp(secret, max(0, last_time_step))
         if which == "earlier":
@@ -308,12 +308,12 @@ class Visits(RuleBasedStateMachine):
         self.clock.move_to(moment - early)
 
 
-class VisitsWithEnrolment(Visits):
+class EnrolmentMachine(LoginMachine):
     """Whoever has no phone yet is enrolled, and gets recovery codes."""
 
-    browsers = Visits.browsers
-    users = Visits.users
-    endings = (*Visits.endings, "lose_the_phone")
+    browsers = LoginMachine.browsers
+    users = LoginMachine.users
+    endings = (*LoginMachine.endings, "lose_the_phone")
 
     @initialize(target=users, is_enrolled=st.booleans())
     def know_a_user(self, is_enrolled):
@@ -328,17 +328,17 @@ class VisitsWithEnrolment(Visits):
         """Set up the phone first, after a pause."""
         if not user.secret:
             for which, times in (("wrong", 6), ("fresh", 1)):
-                self.confirms_phone(browser, user, True, browser, which, times)
+                self.confirms_authenticator(browser, user, True, browser, which, times)
             self.clock.move(WINDOW)
             self.logs_out(browser)
-            self.confirms_phone(browser, user, True, browser, "fresh", 1)
+            self.confirms_authenticator(browser, user, True, browser, "fresh", 1)
             self.gives_code(browser, user, True, "used", "plain", 1)
         super().come_home(browser, user)
 
-    def lose_the_phone(self, browser, user):
+    def lose_the_authenticator(self, browser, user):
         """Log in with recovery codes; used and many codes lead nowhere."""
         if not user.secret:
-            self.confirms_phone(browser, user, True, browser, "fresh", 1)
+            self.confirms_authenticator(browser, user, True, browser, "fresh", 1)
         for which, times in (("unused", 1), ("used", 1), ("wrong", 6), ("unused", 1)):
             spelling = "capitals" if which == "unused" else "plain"
             self.gives_recovery_code(browser, user, user, True, which, spelling, times)
@@ -351,12 +351,12 @@ class VisitsWithEnrolment(Visits):
         which=st.sampled_from(["fresh", "wrong", "wrong", -2, 1, 2]),
         times=TIMES,
     )
-    def confirms_phone(self, browser, user, is_asked, shown_to, which, times):
+    def confirms_authenticator(self, browser, user, is_asked, shown_to, which, times):
         if is_asked:
             self.come_to("/enrol", browser, user)
         secret = self.model.waiting.get(shown_to.session.id)
         code = self.code_of(secret, 0, which)
-        predict = partial(self.model.confirm_phone, code=code)
+        predict = partial(self.model.confirm_authenticator, code=code)
         self.fill_in(browser, "/enrol", predict, times, code=code)
 
     @rule(
@@ -381,11 +381,11 @@ class VisitsWithEnrolment(Visits):
         self.fill_in(browser, "/login/recovery", predict, times, recovery_code=code)
 
 
-class VisitsOfManyUsers(VisitsWithEnrolment):
+class ManyUsersMachine(EnrolmentMachine):
     """Several users, who register; networks have limits of their own."""
 
-    browsers = Visits.browsers
-    users = Visits.users
+    browsers = LoginMachine.browsers
+    users = LoginMachine.users
 
     @initialize(target=users)
     def know_a_user(self):
@@ -394,7 +394,7 @@ class VisitsOfManyUsers(VisitsWithEnrolment):
     def come_to(self, path, browser, user):
         """Set up the phone first, if there is none."""
         if path != "/enrol" and not user.secret:
-            self.confirms_phone(browser, user, True, browser, 0, 1)
+            self.confirms_authenticator(browser, user, True, browser, 0, 1)
         super().come_to(path, browser, user)
 
     @rule(target=users, browser=browsers, name=st.sampled_from(["Lee", "lee", "Sam"]))

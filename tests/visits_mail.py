@@ -19,9 +19,9 @@ from tests.model_mail import Change
 from tests.stage import GOOD_PASSWORD
 from tests.visits import IS_ASKED
 from tests.visits import TIMES
-from tests.visits import Visits
-from tests.visits import VisitsOfManyUsers
-from tests.visits import VisitsWithEnrolment
+from tests.visits import EnrolmentMachine
+from tests.visits import LoginMachine
+from tests.visits import ManyUsersMachine
 from tests.visits import in_between
 from tests.visits import once_somebody_came
 from tutorial import TIME_STEP
@@ -39,10 +39,10 @@ SUBJECTS = {
     "address_known": "You have a Door account already",
     "password_changed": "Your Door password was changed",
     "password_stolen": "Your Door password is locked: reset it",
-    "phone_changed": "Your Door account has a new phone",
+    "phone_changed": "Your Door account has a new authenticator app",
     "recovery_code_used": "A recovery code of your Door account was used",
     "recovery_codes_renewed": "Your Door account has new recovery codes",
-    "second_factor_reset": "Set up a phone for your Door account again",
+    "second_factor_reset": "Set up an authenticator app for your Door account again",
 }
 
 if_mail_waits = precondition(lambda self: self.model.outbox)
@@ -50,13 +50,13 @@ once_mail_came = precondition(lambda self: self.links)
 once_registered = precondition(lambda self: self.model.registrations)
 
 
-class VisitsWithMail(VisitsOfManyUsers):
+class EmailMachine(ManyUsersMachine):
     """Users read their mails, forget passwords and change their accounts."""
 
-    browsers = Visits.browsers
-    users = Visits.users
+    browsers = LoginMachine.browsers
+    users = LoginMachine.users
     endings = (
-        *VisitsOfManyUsers.endings,
+        *ManyUsersMachine.endings,
         "join",
         "forget_the_password",
         "change_everything",
@@ -82,7 +82,7 @@ class VisitsWithMail(VisitsOfManyUsers):
     def come_to(self, path, browser, user):
         """Log in, follow the newest link, or do nothing, as the page needs it."""
         if path.startswith("/account"):
-            if self.model.who_is_in(browser.session) is not user:
+            if self.model.logged_in_user(browser.session) is not user:
                 self.gives_code(browser, user, True, "fresh", "plain", 1)
         elif path == "/reset/new":
             if user.link and browser.session.link is not user.link:
@@ -237,7 +237,7 @@ class VisitsWithMail(VisitsOfManyUsers):
         asked = {
             "/reset/new": self.model.choose_password,
             "/account/password": self.model.change_password,
-            "/account/phone": self.model.change_phone,
+            "/account/phone": self.model.change_authenticator,
             "/account/recovery-codes": self.model.make_recovery_codes,
         }
         return asked[path](browser, change)
@@ -268,7 +268,7 @@ class VisitsWithMail(VisitsOfManyUsers):
         which=st.sampled_from(["fresh", "fresh", "wrong", "of the old", "none"]),
         times=TIMES,
     )
-    def confirms_new_phone(self, browser, user, which, times):
+    def confirms_new_authenticator(self, browser, user, which, times):
         secret, after = self.model.waiting.get(browser.session.id), 0
         if which == "of the old":
             secret, after, which = user.secret, user.last_time_step, "fresh"
@@ -323,7 +323,9 @@ class VisitsWithMail(VisitsOfManyUsers):
         self.gives_mailed_code(browser, "newest", 1)
         self.asks_for_another_code(other, 1)
         self.gives_mailed_code(other, "newest", 6)
-        self.confirms_phone(browser, self.model.users[-1], False, browser, "fresh", 1)
+        self.confirms_authenticator(
+            browser, self.model.users[-1], False, browser, "fresh", 1
+        )
         self.clock.move(WINDOW)
         for _ in range(6):
             self.registers(browser, "Lee", False, user)
@@ -373,7 +375,7 @@ class VisitsWithMail(VisitsOfManyUsers):
         self.changes(browser, user, True, path, "fresh", 6, current="wrong")
         self.look_who_is_in(other)
 
-    def move_to_a_new_phone(self, browser, user):
+    def move_to_a_new_authenticator(self, browser, user):
         """Only a code of the new phone confirms it, soon after the proof."""
         other, path = self.opened[1], "/account/phone"
         self.log_in(other, browser, user=user)
@@ -385,9 +387,9 @@ class VisitsWithMail(VisitsOfManyUsers):
         self.takes_copied_cookies(self.thief, 1)
         self.open(self.thief, path)
         self.clock.move(PENDING_LIFETIME)
-        self.confirms_new_phone(other, user, "wrong", 1)
+        self.confirms_new_authenticator(other, user, "wrong", 1)
         for which in ("of the old", "wrong", "fresh"):
-            self.confirms_new_phone(browser, user, which, 1)
+            self.confirms_new_authenticator(browser, user, which, 1)
         self.look_who_is_in(other)
         self.gives_code(other, user, True, "used", "plain", 1)
         self.gives_code(other, user, True, "fresh", "plain", 1)
@@ -435,12 +437,12 @@ class VisitsWithMail(VisitsOfManyUsers):
             self.clock.move(WINDOW)
 
 
-class VisitsInProduction(VisitsWithMail):
+class ProductionMachine(EmailMachine):
     """Sessions end, and an operator helps users, or keeps them out."""
 
-    browsers = Visits.browsers
-    users = Visits.users
-    endings = ("stay_for_long", "be_kept_out", "be_helped", *VisitsWithMail.endings)
+    browsers = LoginMachine.browsers
+    users = LoginMachine.users
+    endings = ("stay_for_long", "be_kept_out", "be_helped", *EmailMachine.endings)
 
     @rule(user=users, command=st.sampled_from(["disable", "enable"]))
     def keeps_out_or_lets_in(self, user, command):
@@ -449,9 +451,9 @@ class VisitsInProduction(VisitsWithMail):
 
     @once_somebody_came
     @rule(user=users)
-    def removes_a_phone(self, user):
+    def removes_a_authenticator(self, user):
         self.operate("reset-second-factor", user)
-        self.model.remove_phone(user)
+        self.model.remove_authenticator(user)
 
     def operate(self, command, user):
         """Run a command of the operator."""
@@ -502,11 +504,11 @@ class VisitsInProduction(VisitsWithMail):
         other = self.opened[1]
         self.log_in(browser, user=user)
         self.get_link(other, user)
-        self.removes_a_phone(user)
+        self.removes_a_authenticator(user)
         self.changes(other, user, False, "/reset/new", "none", new="new")
         for each in (browser, other):
             self.gives_password(each, user, "right", "plain", 1)
-            self.confirms_phone(each, user, False, each, "fresh", 1)
+            self.confirms_authenticator(each, user, False, each, "fresh", 1)
         self.gives_recovery_code(browser, user, user, False, "used", "plain", 1)
         self.get_link(other, user)
         self.gives_password(other, user, "right", "plain", 1)
@@ -516,15 +518,15 @@ class VisitsInProduction(VisitsWithMail):
             self.gives_mailed_code(browser, which, 1)
         self.open(self.thief, "/enrol")
         for each in (other, browser):
-            self.confirms_phone(each, user, False, each, "fresh", 1)
+            self.confirms_authenticator(each, user, False, each, "fresh", 1)
 
 
 MACHINES = {
-    "02": [Visits],
-    "03": [VisitsWithEnrolment, Visits],
-    "04": [VisitsOfManyUsers, VisitsWithEnrolment, Visits],
-    "05": [VisitsWithMail, VisitsWithEnrolment],
-    "06": [VisitsInProduction, VisitsWithMail],
+    "02": [LoginMachine],
+    "03": [EnrolmentMachine, LoginMachine],
+    "04": [ManyUsersMachine, EnrolmentMachine, LoginMachine],
+    "05": [EmailMachine, EnrolmentMachine],
+    "06": [ProductionMachine, EmailMachine],
 }
 
 

@@ -56,12 +56,12 @@ class Camera:
         names = {"username": "kim", "email": "kim@example.org"}
         self.fill_in(**names, password=GOOD_PASSWORD, confirm=GOOD_PASSWORD)
 
-    def set_up_phone(self):
+    def set_up_authenticator(self):
         """Confirm the phone, and go on to the protected page; return the phone."""
-        phone = scan(self.page(), RealClock())
-        self.fill_in(code=phone.code())
+        authenticator = scan(self.page(), RealClock())
+        self.fill_in(code=authenticator.code())
         self.open("/")
-        return phone
+        return authenticator
 
     def page(self):
         """Return the page as the tests read it."""
@@ -92,9 +92,9 @@ def shoot_02(camera):
 def shoot_03(camera):
     """The enrolment page, and the recovery codes."""
     camera.give_password()
-    phone = scan(camera.page(), RealClock())
+    authenticator = scan(camera.page(), RealClock())
     camera.shoot("enrol")
-    camera.fill_in(code=phone.code())
+    camera.fill_in(code=authenticator.code())
     camera.shoot("recovery-codes")
 
 
@@ -103,13 +103,13 @@ def shoot_04(camera):
     camera.open("/register")
     camera.shoot("register")
     camera.register()
-    phone = camera.set_up_phone()
+    authenticator = camera.set_up_authenticator()
     camera.shoot("welcome")
     camera.tab.click("text=Log out")
     camera.open("/login")
     camera.fill_in(username="kim", password=GOOD_PASSWORD)
     for _ in range(6):
-        camera.fill_in(code=phone.wrong_code())
+        camera.fill_in(code=authenticator.wrong_code())
     camera.shoot("paused")
 
 
@@ -119,7 +119,7 @@ def shoot_05(camera):
     camera.shoot("verify")
     [mail] = camera.site.mails()
     camera.fill_in(email_code=mail.code)
-    camera.set_up_phone()
+    camera.set_up_authenticator()
     camera.open("/account")
     camera.shoot("account")
     camera.tab.click("text=Log out")

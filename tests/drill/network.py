@@ -14,7 +14,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from tests.servers import PATIENCE
+from tests.servers import WAIT_SECONDS
 from tests.servers import FromNetwork
 from tests.servers import NetworkedBrowser
 from tests.visitor import Page
@@ -72,7 +72,7 @@ def tls_connection(site, name=NAME, is_old=False):
             context.minimum_version = ssl.TLSVersion.TLSv1
             context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")  # so that it is the server who refuses
-    plain = socket.create_connection(("127.0.0.1", site.port), PATIENCE)
+    plain = socket.create_connection(("127.0.0.1", site.port), WAIT_SECONDS)
     try:
         return context.wrap_socket(plain, server_hostname=name)
     except OSError:
@@ -86,7 +86,7 @@ def send(site, shot, barrier):
     connection = HTTPSConnection(
         NAME,
         site.port,
-        timeout=PATIENCE,
+        timeout=WAIT_SECONDS,
         source_address=(shot.network, 0),
         context=context,
     )

@@ -19,7 +19,7 @@ from tests.drill.network import SecureBrowser
 from tests.drill.network import free_port
 from tests.drill.network import is_open
 from tests.drill.nginx import write_site
-from tests.servers import PATIENCE
+from tests.servers import WAIT_SECONDS
 from tests.servers import Server
 from tests.servers import new_network
 from tests.smtp_server import certificate
@@ -61,7 +61,7 @@ class Process:
 
     def wait(self):
         """Wait until it has ended; return its exit status."""
-        return self.process.wait(timeout=PATIENCE)
+        return self.process.wait(timeout=WAIT_SECONDS)
 
     def end(self):
         """Ask it to end; return its exit status."""
@@ -177,7 +177,7 @@ class Site(Server):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=PATIENCE,
+            timeout=WAIT_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stdout
@@ -218,9 +218,9 @@ class Site(Server):
 
     def start_worker(self):
         """Start the process that sends the mails."""
-        self.worker = self.another_worker()
+        self.worker = self.start_again()
 
-    def another_worker(self):
+    def start_again(self):
         """Start one more process that sends mails; return it."""
         command = [sys.executable, "-m", "flask", "mail-worker"]
         log = self.scratch / "worker.log"
@@ -245,7 +245,9 @@ class Site(Server):
 
     def ask_master(self, port, path):
         """Ask Gunicorn itself; return the status of its answer, or None."""
-        with closing(HTTPConnection("127.0.0.1", port, timeout=PATIENCE)) as connection:
+        with closing(
+            HTTPConnection("127.0.0.1", port, timeout=WAIT_SECONDS)
+        ) as connection:
             try:
                 connection.request("GET", path, headers={"Host": NAME})
                 return connection.getresponse().status
@@ -254,7 +256,7 @@ class Site(Server):
 
     def wait_for(self, is_true, process=None):
         """Wait until something is true, but not for ever, nor for a dead process."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + WAIT_SECONDS
         while not is_true():
             is_dead = process and process.process.poll() is not None
             assert not is_dead, f"it has ended:\n{self.log[-2000:]}"

@@ -79,13 +79,13 @@ class Newcomers(Traffic):
 
     def act(self, visitor):
         """Set up a phone, in one browser; log in with it, in another."""
-        account = self.site.newcomer()
+        account = self.site.account_without_factor()
         page = self.site.visitor().give_password(account)
-        account.phone = scan(page, RealClock())
-        page = page.fill_in(code=account.phone.code_from(0))
+        account.authenticator = scan(page, RealClock())
+        page = page.fill_in(code=account.authenticator.code_from(0))
         self.answers[page.status, len(page.find_all(".recovery-code"))] += 1
         page = self.site.visitor().give_password(account)
-        code = account.phone.code_from(1)
+        code = account.authenticator.code_from(1)
         page = page.fill_in(code=code)
         if page.status == 422:  # the secret got its new key at this very moment
             page = page.fill_in(code=code)

@@ -1,21 +1,23 @@
-"""Puts the app together, part by part."""
+"""The application factory."""
 
 import os
 import secrets
-from contextlib import suppress
-from pathlib import Path
 
 from flask import Flask
 
 from . import auth
-from . import every_page
+from . import caching
+from . import errors
+from . import forms
 from . import pages
 from . import second_factor
-from . import visitor
+from . import sessions
 
-PARTS = (
-    every_page,
-    visitor,
+MODULES = (
+    errors,
+    caching,
+    forms,
+    sessions,
     auth,
     second_factor,
     pages,
@@ -23,7 +25,7 @@ PARTS = (
 
 
 def create_app(config=None):
-    """Make the app; the mapping `config` overrides every default."""
+    """Create the app; the mapping `config` overrides every default."""
     app = Flask(__name__)
     app.config.from_mapping(
         SECRET_KEY=os.environ.get("SECRET_KEY"),
@@ -37,22 +39,8 @@ def create_app(config=None):
     )
     app.config.from_mapping(config or {})
     if not app.config["SECRET_KEY"]:
-        app.config["SECRET_KEY"] = development_key(app, "secret_key")
-    for part in PARTS:
-        part.init_app(app)
+        app.logger.warning("SECRET_KEY is not set: a restart logs everybody out.")
+        app.config["SECRET_KEY"] = secrets.token_hex(32)
+    for module in MODULES:
+        module.init_app(app)
     return app
-
-
-def development_key(app, name):
-    """Return a key from a file, so that logins outlive a restart in development."""
-    path = Path(app.instance_path, name)
-    app.logger.warning("%s is not set: using %s.", name.upper(), path)
-    if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        draft = path.with_name(secrets.token_hex(8))
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32))
-        with suppress(FileExistsError):  # of several starters, the first one wins
-            os.link(draft, path)
-        draft.unlink()
-    return path.read_text()

@@ -1,18 +1,20 @@
-"""The code page: a code from the phone ends the login."""
+"""The second factor: its secret, and the code page."""
 
 from flask import Blueprint
 from flask import redirect
 from flask import render_template
 
-from . import throttle
+from . import pending_login
+from . import rate_limit
+from . import redirects
+from . import sessions
 from . import totp
-from . import visitor
-from .forms import CODE_REFUSED
+from .forms import INVALID_CODE_MESSAGE
 from .forms import CodeForm
 
 DEMO_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B
 
-_used_time_steps = {}
+_last_time_steps = {}  # user id -> the last time step that was consumed
 
 bp = Blueprint("second_factor", __name__)
 
@@ -21,35 +23,37 @@ def init_app(app):
     app.register_blueprint(bp)
 
 
-def secret_of(user):
-    """Return the secret that the user's phone shares with us."""
+def get_secret(user):
+    """Return the secret that the user's authenticator app has as well."""
     return DEMO_SECRET
 
 
-def use_time_step(user, time_step):
-    """Use up a time step; False if it, or a later one, is used already."""
-    if time_step <= _used_time_steps.get(user.id, -1):
+def consume_time_step(user, time_step):
+    """Consume a time step; return whether it is later than the last one consumed."""
+    if time_step <= _last_time_steps.get(user.id, -1):
         return False
-    _used_time_steps[user.id] = time_step
+    _last_time_steps[user.id] = time_step
     return True
 
 
-def accepts(user, code):
-    """Tell whether a code is right and new, and use it up (RFC 6238 section 5.2)."""
-    throttle.spend_attempt("code", user.username)
-    time_step = totp.matching_time_step(secret_of(user), code)
-    return time_step is not None and use_time_step(user, time_step)
+def verify_and_consume_code(user, code):
+    """Verify a TOTP code and consume its time step (RFC 6238 section 5.2).
+
+    Return whether the code was valid and unused.
+    """
+    time_step = totp.matching_time_step(get_secret(user), code)
+    return time_step is not None and consume_time_step(user, time_step)
 
 
 @bp.route("/login/code", methods=["GET", "POST"])
-@visitor.pending_login_required
-def code(user):
-    """Ask for the code, and log in."""
+@pending_login.pending_login_required
+def verify(user):
+    """Verify the code of a pending login, and log in."""
     form = CodeForm()
-    if not form.validate_on_submit():
-        return render_template("code.html", form=form), form.status
-    if not accepts(user, form.code.data):
-        form.code.errors.append(CODE_REFUSED)
-        return render_template("code.html", form=form), form.status
-    visitor.log_in(user)
-    return redirect(visitor.next_page())
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("login_code", user.username)
+        if verify_and_consume_code(user, form.code.data):
+            sessions.log_in(user)
+            return redirect(redirects.next_url())
+        form.code.errors.append(INVALID_CODE_MESSAGE)
+    return render_template("code.html", form=form), form.status_code

@@ -1,4 +1,4 @@
-"""Who the users are."""
+"""Users."""
 
 from flask import current_app
 from flask_login import UserMixin
@@ -6,24 +6,25 @@ from werkzeug.security import check_password_hash
 
 
 class User(UserMixin):
-    """Somebody who may log in."""
+    """A user who can log in."""
 
     def __init__(self, id, username):
         self.id = id
         self.username = username
 
 
-ADMIN = User("1", "admin")
+DUMMY_USER = User("1", "admin")
 
 
-def find(token):
-    """Return the user to whom a session belongs, or None."""
-    return ADMIN if token == ADMIN.get_id() else None
+def find_by_session_token(session_token):
+    """Return the user whose sessions carry this token, or None."""
+    return DUMMY_USER if session_token == DUMMY_USER.get_id() else None
 
 
 def authenticate(username, password):
-    """Return the user if name and password are right, or None."""
-    user = ADMIN if username == ADMIN.username else None
-    # A stranger costs a hash as well: the time must not tell who has an account.
-    right = check_password_hash(current_app.config["DUMMY_PASSWORD_HASH"], password)
-    return user if right else None
+    """Verify a user name and password; return the user, or None."""
+    user = DUMMY_USER if username == DUMMY_USER.username else None
+    # Hash for an unknown name as well, or the time would reveal which names exist.
+    password_hash = current_app.config["DUMMY_PASSWORD_HASH"]
+    password_matches = check_password_hash(password_hash, password)
+    return user if password_matches else None

@@ -1,4 +1,4 @@
-"""Enrolment: the phone gets its secret by QR code."""
+"""Enrolment of an authenticator app."""
 
 from flask import Blueprint
 from flask import current_app
@@ -7,17 +7,21 @@ from flask import render_template
 from qrcode import QRCode
 from qrcode.image.svg import SvgPathFillImage
 
-from . import recovery
+from . import pending_login
+from . import rate_limit
+from . import recovery_codes
+from . import redirects
 from . import second_factor
-from . import throttle
+from . import sessions
 from . import totp
-from . import visitor
-from .forms import CODE_REFUSED
+from .forms import INVALID_CODE_MESSAGE
 from .forms import CodeForm
 
-_waiting_secrets = {}
+INVALID_FIRST_CODE_MESSAGE = (
+    f"{INVALID_CODE_MESSAGE} Still wrong? Set your phone's clock to automatic."
+)
 
-REFUSED = f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
+_pending_secrets = {}  # session id -> secret
 
 bp = Blueprint("enrolment", __name__)
 
@@ -26,59 +30,74 @@ def init_app(app):
     app.register_blueprint(bp)
 
 
-def waiting_secret():
-    """Return the secret that waits, in this session alone, for its first code."""
-    return _waiting_secrets.setdefault(visitor.session_id(), totp.new_secret())
+def get_or_create_pending_secret():
+    """Return the secret that this session is enrolling; store a new one if needed."""
+    session_id = sessions.get_or_create_session_id()
+    return _pending_secrets.setdefault(session_id, totp.generate_secret())
 
 
-def forget_waiting_secret():
-    """Make sure that the secret is not shown again."""
-    _waiting_secrets.pop(visitor.session_id(), None)
+def delete_pending_secret():
+    """Delete the pending secret, so that it is not shown again."""
+    _pending_secrets.pop(sessions.get_or_create_session_id(), None)
 
 
-def qr_code(text):
-    """Draw a QR code as SVG for the page itself: an image with a URL could leak."""
+def render_qr_svg(uri):
+    """Render a QR code as SVG inside the page, because an image's URL could leak."""
     code = QRCode(image_factory=SvgPathFillImage)
-    code.add_data(text)
+    code.add_data(uri)
     label = "QR code for your authenticator app. The same key follows as text."
     image = code.make_image(attrib={"role": "img", "aria-label": label})
     return image.to_string(encoding="unicode")
 
 
-def show_secret(form, user):
-    """Show the QR code, and the key for those who cannot scan it."""
-    form.code.description = "Only this sets up your phone. You have ten minutes."
-    secret = waiting_secret()
+def render_enrolment(form, user):
+    """Render the pending secret as QR code and as text; create it if needed."""
+    form.code.description = "Type the code to finish. You have ten minutes."
+    secret = get_or_create_pending_secret()
     uri = totp.provisioning_uri(secret, user.username, current_app.config["ISSUER"])
-    values = {"user": user, "secret": secret, "uri": uri, "qr": qr_code(uri)}
-    return render_template("enrol.html", form=form, **values), form.status
+    html = render_template(
+        "enrol.html",
+        form=form,
+        user=user,
+        secret=secret,
+        provisioning_uri=uri,
+        qr_svg=render_qr_svg(uri),
+    )
+    return html, form.status_code
 
 
-def read_first_code(form, user):
-    """Return the waiting secret, and the time step of its first code, None if wrong."""
-    throttle.spend_attempt("enrolment", user.username)
-    secret = waiting_secret()
+def verify_first_code(form):
+    """Verify the first code of the pending secret; return the secret and a time step.
+
+    The time step is None if the code is wrong; the form then has an error.
+    """
+    secret = get_or_create_pending_secret()
     time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
-        form.code.errors.append(REFUSED)
+        form.code.errors.append(INVALID_FIRST_CODE_MESSAGE)
     return secret, time_step
 
 
 @bp.route("/enrol", methods=["GET", "POST"])
-@visitor.pending_login_required
+@pending_login.pending_login_required
 def enrol(user):
-    """Set up the phone of a user who has no second factor yet."""
-    if second_factor.secret_of(user):
-        return visitor.go_to("second_factor.code")
+    """Enrol the first authenticator app of the user, and log in."""
+    if second_factor.is_enrolled(user):
+        return redirects.redirect_keeping_next("second_factor.verify")
     form = CodeForm()
-    if not form.validate_on_submit():
-        return show_secret(form, user)
-    secret, time_step = read_first_code(form, user)
-    if time_step is None:
-        return show_secret(form, user)
-    if not second_factor.activate(user, secret, time_step):
-        return visitor.go_to("second_factor.code")
-    forget_waiting_secret()
-    visitor.log_in(user)
-    flash("Your phone is set up and you are logged in.")
-    return recovery.show_new_codes(user)
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("enrolment_code", user.username)
+        secret, time_step = verify_first_code(form)
+        if time_step is not None and second_factor.activate(user, secret, time_step):
+            return finish_enrolment(user)
+        if second_factor.is_enrolled(user):  # a second click was faster
+            return redirects.redirect_keeping_next("second_factor.verify")
+    return render_enrolment(form, user)
+
+
+def finish_enrolment(user):
+    """Delete the pending secret, log in, and render new recovery codes."""
+    delete_pending_secret()
+    sessions.log_in(user)
+    flash("Your authenticator app is set up and you are logged in.")
+    return recovery_codes.regenerate_and_render_codes(user)

@@ -1,5 +1,8 @@
-"""The forms that several parts share."""
+"""Forms, their shared fields, and CSRF protection."""
 
+from flask import request
+from flask_wtf import CSRFProtect
+from flask_wtf import FlaskForm
 from wtforms import PasswordField
 from wtforms import StringField
 from wtforms.validators import InputRequired
@@ -7,44 +10,75 @@ from wtforms.validators import Length
 from wtforms.validators import Regexp
 
 from . import totp
-from .every_page import Form
 
-NOT_TOO_LONG = Length(max=256, message="Use at most 256 characters.")
+MAX_256_CHARACTERS = Length(max=256, message="Use at most 256 characters.")
+
+csrf = CSRFProtect()
 
 
-class LoginForm(Form):
+def init_app(app):
+    csrf.init_app(app)
+
+
+class BaseForm(FlaskForm):
+    """A form that takes text and no files, and can have errors as a whole."""
+
+    class Meta:
+        def wrap_formdata(self, form, formdata):
+            return request.form if form.is_submitted() else None
+
+    @property
+    def status_code(self):
+        """Return the status of the page that shows this form."""
+        return 422 if self.is_submitted() else 200
+
+    def add_error(self, message):
+        """Add an error that belongs to no single field."""
+        self.form_errors.append(message)
+
+
+class LoginForm(BaseForm):
     """User name and password."""
 
     username = StringField(
         "User name",
-        validators=[InputRequired("Enter your user name."), NOT_TOO_LONG],
+        validators=[InputRequired("Enter your user name."), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
         "Password",
-        validators=[InputRequired("Enter your password."), NOT_TOO_LONG],
+        validators=[InputRequired("Enter your password."), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "current-password"},
     )
 
 
-CODE_REFUSED = (
+INVALID_CODE_MESSAGE = (
     "That code did not work. "
     "Codes change every 30 seconds and work once: wait for the next one."
 )
 
+CODE_INPUT = {
+    "autocomplete": "one-time-code",
+    "inputmode": "numeric",
+    "required": True,
+    "value": "",  # a rejected code is not filled in again
+}
 
-class CodeForm(Form):
+
+def remove_separators(text):
+    """Remove white space from a code, because apps show 123 456."""
+    return "".join((text or "").split())
+
+
+class CodeForm(BaseForm):
     """Six digits from the authenticator app."""
 
     code = StringField(
         "Six-digit code",
         description="Look for “Door” in your authenticator app. You have ten minutes.",
-        filters=[lambda text: "".join((text or "").split())],  # apps show 123 456
-        validators=[Regexp(totp.CODE, message="Enter the six digits from your app.")],
-        render_kw={
-            "autocomplete": "one-time-code",
-            "inputmode": "numeric",
-            "required": True,
-            "value": "",  # a refused code is not given back
-        },
+        filters=[remove_separators],
+        validators=[
+            Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")
+        ],
+        render_kw=CODE_INPUT,
     )

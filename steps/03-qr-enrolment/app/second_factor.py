@@ -1,65 +1,74 @@
-"""The code page: a code from the phone ends the login."""
+"""The second factor: its secret, and the code page."""
 
 from flask import Blueprint
 from flask import redirect
 from flask import render_template
 
-from . import throttle
+from . import pending_login
+from . import rate_limit
+from . import redirects
+from . import sessions
 from . import totp
-from . import visitor
-from .forms import CODE_REFUSED
+from .forms import INVALID_CODE_MESSAGE
 from .forms import CodeForm
 
-_secrets = {}
-_used_time_steps = {}
+_secrets = {}  # user id -> secret
+_last_time_steps = {}  # user id -> the last time step that was consumed
 
 bp = Blueprint("second_factor", __name__)
 
 
 def init_app(app):
     app.register_blueprint(bp)
-    app.logger.warning("Phones are kept in memory: a restart forgets them.")
+    app.logger.warning("Second factors are kept in memory: a restart deletes them.")
 
 
-def secret_of(user):
-    """Return the secret that the user's phone shares with us."""
-    return _secrets.get(user.id)
+def is_enrolled(user):
+    """Return whether the user has a second factor."""
+    return user.id in _secrets
+
+
+def get_secret(user):
+    """Return the secret that the user's authenticator app has as well."""
+    return _secrets[user.id]
 
 
 def activate(user, secret, time_step):
-    """Give the user a second factor; False if there is one already."""
-    if secret_of(user):
+    """Store a first second factor and consume the time step; return whether it did."""
+    if is_enrolled(user):
         return False
     _secrets[user.id] = secret
-    return use_time_step(user, time_step)
+    return consume_time_step(user, time_step)
 
 
-def use_time_step(user, time_step):
-    """Use up a time step; False if it, or a later one, is used already."""
-    if time_step <= _used_time_steps.get(user.id, -1):
+def consume_time_step(user, time_step):
+    """Consume a time step; return whether it is later than the last one consumed."""
+    if time_step <= _last_time_steps.get(user.id, -1):
         return False
-    _used_time_steps[user.id] = time_step
+    _last_time_steps[user.id] = time_step
     return True
 
 
-def accepts(user, code):
-    """Tell whether a code is right and new, and use it up (RFC 6238 section 5.2)."""
-    throttle.spend_attempt("code", user.username)
-    time_step = totp.matching_time_step(secret_of(user), code)
-    return time_step is not None and use_time_step(user, time_step)
+def verify_and_consume_code(user, code):
+    """Verify a TOTP code and consume its time step (RFC 6238 section 5.2).
+
+    Return whether the code was valid and unused.
+    """
+    time_step = totp.matching_time_step(get_secret(user), code)
+    return time_step is not None and consume_time_step(user, time_step)
 
 
 @bp.route("/login/code", methods=["GET", "POST"])
-@visitor.pending_login_required
-def code(user):
-    """Ask for the code, and log in."""
-    if not secret_of(user):
-        return visitor.go_to("enrolment.enrol")
+@pending_login.pending_login_required
+def verify(user):
+    """Verify the code of a pending login, and log in."""
+    if not is_enrolled(user):
+        return redirects.redirect_keeping_next("enrolment.enrol")
     form = CodeForm()
-    if not form.validate_on_submit():
-        return render_template("code.html", form=form), form.status
-    if not accepts(user, form.code.data):
-        form.code.errors.append(CODE_REFUSED)
-        return render_template("code.html", form=form), form.status
-    visitor.log_in(user)
-    return redirect(visitor.next_page())
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("login_code", user.username)
+        if verify_and_consume_code(user, form.code.data):
+            sessions.log_in(user)
+            return redirect(redirects.next_url())
+        form.code.errors.append(INVALID_CODE_MESSAGE)
+    return render_template("code.html", form=form), form.status_code

@@ -1,4 +1,4 @@
-"""Who the users are."""
+"""Users."""
 
 import secrets
 
@@ -11,22 +11,22 @@ from sqlalchemy.orm import relationship
 
 from . import passwords
 from .db import db
-from .db import is_new
+from .db import insert_if_absent
 
 
-def fold(name):
-    """Return a user name or an address in the spelling in which it is compared."""
-    return name.strip().lower()
+def normalise_identifier(identifier):
+    """Return a user name or email address in the spelling in which it is compared."""
+    return identifier.strip().lower()
 
 
 class User(UserMixin, db.Model):
-    """Somebody who may log in."""
+    """A user who can log in."""
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(32))
-    username_key: Mapped[str] = mapped_column(String(32), unique=True)
+    normalised_username: Mapped[str] = mapped_column(String(32), unique=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     session_token: Mapped[str] = mapped_column(
@@ -35,30 +35,42 @@ class User(UserMixin, db.Model):
     second_factor = relationship("SecondFactor", uselist=False)
 
     def get_id(self):
-        """Return what sessions know the user by; a new one ends them all."""
+        """Return the session token: Flask-Login stores it in the cookie."""
         return self.session_token
 
 
-def find(token):
-    """Return the user to whom a session belongs, or None."""
-    return db.session.scalar(select(User).filter_by(session_token=token))
+def find_by_session_token(session_token):
+    """Return the user whose sessions carry this token, or None."""
+    return db.session.scalar(select(User).filter_by(session_token=session_token))
+
+
+def find_by_username(username):
+    """Return the user of this name, in any spelling, or None."""
+    normalised_username = normalise_identifier(username)
+    query = select(User).filter_by(normalised_username=normalised_username)
+    return db.session.scalar(query)
 
 
 def authenticate(username, password):
-    """Return the user if name and password are right, or None."""
-    user = db.session.scalar(select(User).filter_by(username_key=fold(username)))
-    # A stranger costs a hash as well: the time must not tell who has an account.
-    right = passwords.is_right(password, user.password_hash if user else None)
-    return user if right else None
+    """Verify a user name and password; return the user, or None."""
+    user = find_by_username(username)
+    # Hash for an unknown name as well, or the time would reveal which names exist.
+    password_hash = user.password_hash if user else None
+    password_matches = passwords.verify_password(password, password_hash)
+    return user if password_matches else None
 
 
 def create(username, email, password_hash):
-    """Make a user; return None if the name or the address is taken."""
-    user = User(username=username, username_key=fold(username), email=fold(email))
-    user.password_hash = password_hash
-    return user if is_new(user) else None
+    """Insert a user and return it; return None if the name or the address is taken."""
+    return insert_if_absent(
+        User,
+        username=username,
+        normalised_username=normalise_identifier(username),
+        email=normalise_identifier(email),
+        password_hash=password_hash,
+    )
 
 
-def end_sessions(user):
-    """End the user's sessions and pending logins, on all devices."""
+def end_all_sessions(user):
+    """Rotate the session token, which ends all sessions and pending logins."""
     user.session_token = secrets.token_urlsafe()

@@ -1,4 +1,4 @@
-"""The account page: what is set up, and how to change it."""
+"""The account page, and reauthentication."""
 
 from flask import Blueprint
 from flask import abort
@@ -10,18 +10,31 @@ from flask_login import current_user
 from flask_login import login_required
 
 from . import enrolment
-from . import mail
+from . import lockout
+from . import outbox
 from . import password_reset
-from . import recovery
+from . import rate_limit
+from . import recovery_codes
 from . import second_factor
-from . import throttle
+from . import sessions
 from . import users
-from . import visitor
+from .db import db
+from .forms import AnyCodeMixin
+from .forms import BaseForm
 from .forms import CodeForm
-from .forms import show
+from .forms import CurrentPasswordMixin
+from .forms import NewPasswordMixin
+from .forms import render_form_page
 
-REFUSED = "That password or code did not work. Check both: each code works once."
-LOGGED_OUT = "Too many codes were wrong. For safety we have logged you out."
+REAUTHENTICATION_FAILED_MESSAGE = (
+    "That password or code did not work. Check both: each code works once."
+)
+TOO_MANY_WRONG_CODES_MESSAGE = (
+    "Too many codes were wrong. For safety we have logged you out."
+)
+REPLACED_MESSAGE = (
+    "Your new authenticator app is set up. All other devices are logged out."
+)
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -30,99 +43,120 @@ def init_app(app):
     app.register_blueprint(bp)
 
 
-class ProofForm(password_reset.PasswordForm):
-    """Password and code again, before something important changes."""
-
-    password = None
-    confirm = None
+class ReauthenticationForm(CurrentPasswordMixin, AnyCodeMixin, BaseForm):
+    """Password and code again, before an important change."""
 
 
-def proved_owner(form):
-    """Return the user if the form proves that it is still them, or None."""
+class ChangePasswordForm(
+    CurrentPasswordMixin, NewPasswordMixin, AnyCodeMixin, BaseForm
+):
+    """A new password, and password and code again."""
+
+
+def reauthenticate_or_abort(form):
+    """Verify password and code, consume the code and lock the user; return the user.
+
+    Return None if the form is not valid or was not sent; it then shows the reason.
+    Abort with a redirect if the session was ended, or after 20 wrong codes in a row.
+    """
     if not form.validate_on_submit():
         return None
-    name = current_user.username
-    throttle.spend_attempt("current password", name)
-    user = users.authenticate(name, form.current_password.data)
-    if user and recovery.accepts_any(user, form.code.data, "account"):
-        visitor.hold_on_to(user)
-        return user
-    if throttle.has_too_many_wrong_codes("account", name):
-        visitor.log_out()
-        flash(LOGGED_OUT)
+    username = current_user.username
+    rate_limit.count_attempt_now("account_password", username)
+    user = users.authenticate(username, form.current_password.data)
+    if user:
+        rate_limit.count_attempt_now("account_code", username)
+        code = form.code.data
+        if recovery_codes.verify_and_consume_any_code(user, code, "account"):
+            lock_user_or_abort(user)
+            return user
+    if lockout.is_locked("account", username):
+        sessions.log_out()
+        flash(TOO_MANY_WRONG_CODES_MESSAGE)
         abort(redirect(url_for("auth.login")))
-    form.refuse(REFUSED)
+    form.add_error(REAUTHENTICATION_FAILED_MESSAGE)
     return None
 
 
-def log_out_others(user, notice):
-    """Tell the user what changed, end all sessions, and go on in this one."""
-    mail.post(notice, user.email)
-    users.end_sessions(user)
-    visitor.log_in(user)
+def lock_user_or_abort(user):
+    """Lock the user's row; abort with a redirect if this session was ended."""
+    if not sessions.lock_user_and_check_session(user):
+        db.session.rollback()  # the code is not consumed
+        abort(redirect(url_for("account.overview")))
+
+
+def notify_and_end_other_sessions(user, event):
+    """Enqueue a notice, end all sessions of the user, and log in again in this one."""
+    outbox.enqueue(event, user.email)
+    users.end_all_sessions(user)
+    sessions.log_in(user)
 
 
 @bp.get("")
 @login_required
 def overview():
     """Show what is set up."""
-    return render_template("account.html", left=recovery.codes_left(current_user))
+    codes_left = recovery_codes.count_codes_left(current_user)
+    return render_template("account.html", codes_left=codes_left)
 
 
 @bp.route("/password", methods=["GET", "POST"])
 @login_required
-def password():
-    """Change the password."""
-    form = password_reset.PasswordForm()
-    user = proved_owner(form)
-    if user is None or not password_reset.will_do(form, user):
-        return show(form, "Change your password", "Change password")
-    password_reset.change_password(user, form.password.data)
-    visitor.log_in(user)
-    flash("Your password is changed. All other devices are logged out.")
-    return redirect(url_for("account.overview"))
+def change_password():
+    """Change the password, and end all other sessions."""
+    form = ChangePasswordForm()
+    user = reauthenticate_or_abort(form)
+    if user:
+        if password_reset.validate_new_password(form, user):
+            password_reset.set_password(user, form.password.data)
+            sessions.log_in(user)
+            flash("Your password is changed. All other devices are logged out.")
+            return redirect(url_for("account.overview"))
+        db.session.rollback()  # the code is not consumed
+    return render_form_page(form, "Change your password", "Change password")
 
 
 @bp.route("/phone", methods=["GET", "POST"])
 @login_required
-def phone():
-    """Move to a new phone: first prove who you are, then scan."""
-    if enrolment.has_waiting_secret():
-        return confirm_phone(current_user._get_current_object())
-    form = ProofForm()
-    user = proved_owner(form)
-    if user is None:
-        return show(form, "Move to a new phone", "Continue")
-    visitor.log_in(user)
-    enrolment.waiting_secret()  # as long as it waits, the proof is good
-    flash("Your old phone works until you confirm the new one.")
-    return redirect(url_for("account.phone"))
+def replace_authenticator():
+    """Reauthenticate the user, then enrol another authenticator app."""
+    if enrolment.has_pending_secret():
+        return confirm_authenticator(current_user._get_current_object())
+    form = ReauthenticationForm()
+    user = reauthenticate_or_abort(form)
+    if user:
+        sessions.log_in(user)
+        # The reauthentication is valid for as long as this secret is pending.
+        enrolment.get_or_create_pending_secret()
+        flash("Your old authenticator app works until you confirm the new one.")
+        return redirect(url_for("account.replace_authenticator"))
+    return render_form_page(form, "Move to a new authenticator app", "Continue")
 
 
-def confirm_phone(user):
-    """Show the new secret, until a code of the new phone confirms it."""
+def confirm_authenticator(user):
+    """Show the pending secret; replace the old one when its first code is right."""
     form = CodeForm()
-    if not form.validate_on_submit():
-        return enrolment.show_secret(form, user)
-    secret, time_step = enrolment.read_first_code(form, user)
-    visitor.hold_on_to(user)
-    if time_step is None:
-        return enrolment.show_secret(form, user)
-    second_factor.replace(user, secret, time_step)
-    enrolment.forget_waiting_secret()
-    log_out_others(user, "phone_changed")
-    flash("Your new phone is set up. All other devices are logged out.")
-    return redirect(url_for("account.overview"))
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("enrolment_code", user.username)
+        secret, time_step = enrolment.verify_first_code(form)
+        lock_user_or_abort(user)
+        if time_step is not None:
+            second_factor.replace_secret(user, secret, time_step)
+            enrolment.delete_pending_secret()
+            notify_and_end_other_sessions(user, "second_factor_replaced")
+            flash(REPLACED_MESSAGE)
+            return redirect(url_for("account.overview"))
+    return enrolment.render_enrolment(form, user)
 
 
 @bp.route("/recovery-codes", methods=["GET", "POST"])
 @login_required
-def recovery_codes():
-    """Make new recovery codes."""
-    form = ProofForm()
-    user = proved_owner(form)
-    if user is None:
-        return show(form, "Make new recovery codes", "Make new codes")
-    log_out_others(user, "recovery_codes_renewed")
-    flash("The old codes do not work any more. All other devices are logged out.")
-    return recovery.show_new_codes(user)
+def regenerate_recovery_codes():
+    """Replace the recovery codes, and end all other sessions."""
+    form = ReauthenticationForm()
+    user = reauthenticate_or_abort(form)
+    if user:
+        notify_and_end_other_sessions(user, "recovery_codes_regenerated")
+        flash("The old codes do not work any more. All other devices are logged out.")
+        return recovery_codes.regenerate_and_render_codes(user)
+    return render_form_page(form, "Make new recovery codes", "Make new codes")

@@ -1,12 +1,14 @@
-"""Enrolment: the phone gets its secret by QR code."""
+"""Enrolment of an authenticator app."""
 
 import time
 
 from flask import Blueprint
 from flask import current_app
 from flask import flash
+from flask import redirect
 from flask import render_template
 from flask import session
+from flask import url_for
 from qrcode import QRCode
 from qrcode.image.svg import SvgPathFillImage
 from sqlalchemy import BigInteger
@@ -16,25 +18,30 @@ from sqlalchemy import text
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from . import recovery
+from . import crypto
+from . import pending_login
+from . import rate_limit
+from . import recovery_codes
+from . import redirects
 from . import second_factor
-from . import throttle
+from . import sessions
 from . import totp
-from . import vault
-from . import visitor
 from .db import db
-from .forms import CODE_REFUSED
+from .forms import INVALID_CODE_MESSAGE
 from .forms import CodeForm
 
-# Of two tabs that ask at once, the first one says which secret waits. DO NOTHING would
-# return nothing, and a moment later that secret may be gone.
-ADD_UNLESS_THERE = text("""
-    INSERT INTO waiting_secrets (session_id, secret, since)
-    VALUES (:session_id, :secret, :since) ON CONFLICT (session_id)
-    DO UPDATE SET secret = waiting_secrets.secret RETURNING secret
-""")
+INVALID_FIRST_CODE_MESSAGE = (
+    f"{INVALID_CODE_MESSAGE} Still wrong? Set your phone's clock to automatic."
+)
 
-REFUSED = f"{CODE_REFUSED} Still wrong? Set your phone's clock to automatic."
+# Two tabs may insert at once, and both must show the same secret. DO UPDATE (to the old
+# value) always returns the row; DO NOTHING would return none.
+UPSERT_PENDING_SECRET = text("""
+    INSERT INTO pending_secrets (session_id, encrypted_secret, created_at)
+    VALUES (:session_id, :encrypted_secret, :now) ON CONFLICT (session_id)
+    DO UPDATE SET encrypted_secret = pending_secrets.encrypted_secret
+    RETURNING encrypted_secret
+""")
 
 bp = Blueprint("enrolment", __name__)
 
@@ -43,84 +50,102 @@ def init_app(app):
     app.register_blueprint(bp)
 
 
-class WaitingSecret(db.Model):
-    """A secret that waits, under the name of one session, for its first code."""
+class PendingSecret(db.Model):
+    """A secret that one session is enrolling."""
 
-    __tablename__ = "waiting_secrets"
+    __tablename__ = "pending_secrets"
 
     session_id: Mapped[str] = mapped_column(String(22), primary_key=True)
-    secret: Mapped[str] = mapped_column(String(255))
-    since: Mapped[int] = mapped_column(BigInteger, index=True)
+    encrypted_secret: Mapped[str] = mapped_column(String(255))  # bound to session_id
+    # epoch seconds
+    created_at: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
-def waiting_secret():
-    """Return the secret that waits, in this session alone, for its first code."""
-    name, now = visitor.session_id(), int(time.time())
-    too_old = WaitingSecret.since < now - visitor.PENDING_LIFETIME
-    db.session.execute(delete(WaitingSecret).where(too_old))
-    secret = vault.encrypt(name, totp.new_secret())
-    values = {"session_id": name, "secret": secret, "since": now}
-    return vault.decrypt(name, db.session.scalar(ADD_UNLESS_THERE, values))
+def get_or_create_pending_secret():
+    """Return the secret that this session is enrolling; store a new one if needed."""
+    session_id, now = sessions.get_or_create_session_id(), int(time.time())
+    expired = PendingSecret.created_at < now - pending_login.PENDING_LOGIN_SECONDS
+    db.session.execute(delete(PendingSecret).where(expired))
+    new_secret = crypto.encrypt_for(session_id, totp.generate_secret())
+    values = {"session_id": session_id, "encrypted_secret": new_secret, "now": now}
+    encrypted_secret = db.session.scalar(UPSERT_PENDING_SECRET, values)
+    return crypto.decrypt_for(session_id, encrypted_secret)
 
 
-def has_waiting_secret():
-    """Tell whether a secret waits in this session, and not too long."""
-    waiting = db.session.get(WaitingSecret, session.get("id", ""))
-    return waiting and waiting.since >= time.time() - visitor.PENDING_LIFETIME
+def has_pending_secret():
+    """Return whether this session has a pending secret that is not expired."""
+    pending = db.session.get(PendingSecret, session.get("session_id", ""))
+    oldest = time.time() - pending_login.PENDING_LOGIN_SECONDS
+    return pending is not None and pending.created_at >= oldest
 
 
-def forget_waiting_secret():
-    """Make sure that the secret is not shown again."""
-    db.session.execute(delete(WaitingSecret).filter_by(session_id=visitor.session_id()))
+def delete_pending_secret():
+    """Delete the pending secret, so that it is not shown again."""
+    session_id = sessions.get_or_create_session_id()
+    db.session.execute(delete(PendingSecret).filter_by(session_id=session_id))
 
 
-def qr_code(text):
-    """Draw a QR code as SVG for the page itself: an image with a URL could leak."""
+def render_qr_svg(uri):
+    """Render a QR code as SVG inside the page, because an image's URL could leak."""
     code = QRCode(image_factory=SvgPathFillImage)
-    code.add_data(text)
+    code.add_data(uri)
     label = "QR code for your authenticator app. The same key follows as text."
     image = code.make_image(attrib={"role": "img", "aria-label": label})
     return image.to_string(encoding="unicode")
 
 
-def show_secret(form, user):
-    """Show the QR code, and the key for those who cannot scan it."""
-    form.code.description = "Only this sets up your phone. You have ten minutes."
-    secret = waiting_secret()
+def render_enrolment(form, user):
+    """Render the pending secret as QR code and as text; create it if needed."""
+    form.code.description = "Type the code to finish. You have ten minutes."
+    secret = get_or_create_pending_secret()
     uri = totp.provisioning_uri(secret, user.username, current_app.config["ISSUER"])
-    values = {"user": user, "secret": secret, "uri": uri, "qr": qr_code(uri)}
-    return render_template("enrol.html", form=form, **values), form.status
+    html = render_template(
+        "enrol.html",
+        form=form,
+        user=user,
+        secret=secret,
+        provisioning_uri=uri,
+        qr_svg=render_qr_svg(uri),
+    )
+    return html, form.status_code
 
 
-def read_first_code(form, user):
-    """Return the waiting secret, and the time step of its first code, None if wrong."""
-    throttle.spend_attempt("enrolment", user.username)
-    secret = waiting_secret()
+def verify_first_code(form):
+    """Verify the first code of the pending secret; return the secret and a time step.
+
+    The time step is None if the code is wrong; the form then has an error.
+    """
+    secret = get_or_create_pending_secret()
     time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
-        form.code.errors.append(REFUSED)
+        form.code.errors.append(INVALID_FIRST_CODE_MESSAGE)
     return secret, time_step
 
 
 @bp.route("/enrol", methods=["GET", "POST"])
-@visitor.pending_login_required
+@pending_login.pending_login_required
 def enrol(user):
-    """Set up the phone of a user who has no second factor yet."""
-    if second_factor.secret_of(user):
-        return visitor.go_to("second_factor.code")
+    """Enrol the first authenticator app of the user, and log in."""
+    if second_factor.is_enrolled(user):
+        return redirects.redirect_keeping_next("second_factor.verify")
     form = CodeForm()
-    if not form.validate_on_submit():
-        return show_secret(form, user)
-    secret, time_step = read_first_code(form, user)
-    visitor.hold_on_to(user)
-    db.session.refresh(user, ["second_factor"])  # a second click may have been faster
-    if second_factor.secret_of(user):
-        return visitor.go_to("second_factor.code")
-    if time_step is None:
-        return show_secret(form, user)
-    if not second_factor.activate(user, secret, time_step):
-        return visitor.go_to("second_factor.code")
-    forget_waiting_secret()
-    visitor.log_in(user)
-    flash("Your phone is set up and you are logged in.")
-    return recovery.show_new_codes(user)
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("enrolment_code", user.username)
+        secret, time_step = verify_first_code(form)
+        if not sessions.lock_user_and_check_session(user):
+            db.session.rollback()  # the pending secret stays as it was
+            return redirect(url_for("account.overview"))
+        if time_step is not None and second_factor.activate(user, secret, time_step):
+            return finish_enrolment(user)
+        db.session.refresh(user, ["second_factor"])
+        if second_factor.is_enrolled(user):  # a second click was faster
+            return redirects.redirect_keeping_next("second_factor.verify")
+    return render_enrolment(form, user)
+
+
+def finish_enrolment(user):
+    """Delete the pending secret, log in, and render new recovery codes."""
+    delete_pending_secret()
+    sessions.log_in(user)
+    flash("Your authenticator app is set up and you are logged in.")
+    return recovery_codes.regenerate_and_render_codes(user)

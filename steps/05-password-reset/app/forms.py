@@ -1,59 +1,185 @@
-"""The forms that several parts share."""
+"""Forms, their shared fields, and CSRF protection."""
+
+import re
 
 from flask import render_template
+from flask import request
+from flask_wtf import CSRFProtect
+from flask_wtf import FlaskForm
+from wtforms import EmailField
 from wtforms import PasswordField
 from wtforms import StringField
+from wtforms.validators import Email
+from wtforms.validators import EqualTo
 from wtforms.validators import InputRequired
 from wtforms.validators import Length
 from wtforms.validators import Regexp
+from wtforms.validators import StopValidation
 
 from . import passwords
 from . import totp
-from .every_page import Form
 
-NOT_TOO_LONG = Length(max=256, message="Use at most 256 characters.")
+MAX_256_CHARACTERS = Length(max=256, message="Use at most 256 characters.")
+
+csrf = CSRFProtect()
 
 
-class LoginForm(Form):
+def init_app(app):
+    csrf.init_app(app)
+
+
+class BaseForm(FlaskForm):
+    """A form that takes text and no files, and can have errors as a whole."""
+
+    class Meta:
+        def wrap_formdata(self, form, formdata):
+            return request.form if form.is_submitted() else None
+
+    @property
+    def status_code(self):
+        """Return the status of the page that shows this form."""
+        return 422 if self.is_submitted() else 200
+
+    def add_error(self, message):
+        """Add an error that belongs to no single field."""
+        self.form_errors.append(message)
+
+
+class LoginForm(BaseForm):
     """User name and password."""
 
     username = StringField(
         "User name",
-        validators=[InputRequired("Enter your user name."), NOT_TOO_LONG],
+        validators=[InputRequired("Enter your user name."), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
         "Password",
-        filters=[passwords.normalised],
-        validators=[InputRequired("Enter your password."), NOT_TOO_LONG],
+        filters=[passwords.normalise],
+        validators=[InputRequired("Enter your password."), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "current-password"},
     )
 
 
-CODE_REFUSED = (
+INVALID_CODE_MESSAGE = (
     "That code did not work. "
     "Codes change every 30 seconds and work once: wait for the next one."
 )
 
+CODE_INPUT = {
+    "autocomplete": "one-time-code",
+    "inputmode": "numeric",
+    "required": True,
+    "value": "",  # a rejected code is not filled in again
+}
 
-class CodeForm(Form):
+
+def remove_separators(text):
+    """Remove white space from a code, because apps show 123 456."""
+    return "".join((text or "").split())
+
+
+class CodeForm(BaseForm):
     """Six digits from the authenticator app."""
 
     code = StringField(
         "Six-digit code",
         description="Look for “Door” in your authenticator app. You have ten minutes.",
-        filters=[lambda text: "".join((text or "").split())],  # apps show 123 456
-        validators=[Regexp(totp.CODE, message="Enter the six digits from your app.")],
-        render_kw={
-            "autocomplete": "one-time-code",
-            "inputmode": "numeric",
-            "required": True,
-            "value": "",  # a refused code is not given back
-        },
+        filters=[remove_separators],
+        validators=[
+            Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")
+        ],
+        render_kw=CODE_INPUT,
     )
 
 
-def show(form, title, button):
-    """Show a form that needs no page of its own."""
-    values = {"form": form, "title": title, "button": button}
-    return render_template("account_form.html", **values), form.status
+# ASCII alone, and no "=?", which a mail program would decode into another address.
+EMAIL_PATTERN = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
+INVALID_EMAIL_MESSAGE = "Enter one such as kim@example.org."
+PASSWORDS_DIFFER_MESSAGE = "The two passwords are not the same. Type them again."
+
+
+def strip(text):
+    """Remove white space around a text, because phone keyboards add it."""
+    return (text or "").strip()
+
+
+def validate_ascii_email(form, field):
+    """Raise StopValidation for an address that is not ASCII; a domain may be IDNA."""
+    if not EMAIL_PATTERN.match(field.data):
+        raise StopValidation(INVALID_EMAIL_MESSAGE)
+
+
+def email_field(description=""):
+    """Return a new field for an email address."""
+    return EmailField(
+        "Email",
+        description=description,
+        filters=[strip],
+        validators=[validate_ascii_email, Email(INVALID_EMAIL_MESSAGE)],
+        render_kw={"autocomplete": "email", "required": True},
+    )
+
+
+def new_password_field(label):
+    """Return a new field for a password to be set."""
+    return PasswordField(
+        label,
+        description="At least 15 characters. Several words work well, with spaces.",
+        filters=[passwords.normalise],
+        validators=[InputRequired("Enter a password."), passwords.validate_length],
+        render_kw={"autocomplete": "new-password"},
+    )
+
+
+def confirm_password_field(label):
+    """Return a new field in which the password is typed again."""
+    return PasswordField(
+        label,
+        filters=[passwords.normalise],
+        validators=[EqualTo("password", PASSWORDS_DIFFER_MESSAGE)],
+        render_kw={"autocomplete": "new-password", "required": True},
+    )
+
+
+INVALID_ANY_CODE_MESSAGE = (
+    "That code did not work. Wait for the next one, or use a recovery code."
+)
+
+
+# The order of these classes is the order of their fields on a page.
+class CurrentPasswordMixin:
+    """The password that the user has."""
+
+    current_password = PasswordField(
+        "Current password",
+        filters=[passwords.normalise],
+        validators=[InputRequired("Enter your password."), MAX_256_CHARACTERS],
+        render_kw={"autocomplete": "current-password"},
+    )
+
+
+class NewPasswordMixin:
+    """The password that the user wants, twice."""
+
+    password = new_password_field("New password")
+    confirm = confirm_password_field("New password again")
+
+
+class AnyCodeMixin:
+    """A TOTP code, or a recovery code in its place."""
+
+    code = StringField(
+        "Code",
+        description="Six digits from your authenticator app, or a recovery code.",
+        validators=[InputRequired("Enter a code."), MAX_256_CHARACTERS],
+        render_kw={"autocomplete": "one-time-code", "value": ""},
+    )
+
+
+def render_form_page(form, title, button_label):
+    """Render a form that needs no template of its own."""
+    html = render_template(
+        "form_page.html", form=form, title=title, button_label=button_label
+    )
+    return html, form.status_code

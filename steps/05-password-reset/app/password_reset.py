@@ -1,4 +1,4 @@
-"""A forgotten password: a link by mail, and still the second factor."""
+"""Password reset by email."""
 
 import logging
 import secrets
@@ -16,193 +16,215 @@ from sqlalchemy import String
 from sqlalchemy import delete
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
-from wtforms import EmailField
-from wtforms import PasswordField
-from wtforms import StringField
-from wtforms.validators import InputRequired
 
-from . import mail
+from . import crypto
+from . import lockout
+from . import outbox
 from . import passwords
-from . import recovery
-from . import throttle
+from . import rate_limit
+from . import recovery_codes
+from . import sessions
 from . import users
-from . import vault
-from . import visitor
-from .db import changes_one_row
 from .db import db
-from .every_page import Form
-from .forms import NOT_TOO_LONG
-from .forms import LoginForm
-from .forms import show
-from .registration import RegistrationForm
+from .forms import INVALID_ANY_CODE_MESSAGE
+from .forms import AnyCodeMixin
+from .forms import BaseForm
+from .forms import NewPasswordMixin
+from .forms import email_field
+from .forms import render_form_page
 
-PURPOSE = "password reset"
-LIFETIME = 20 * 60  # seconds
-SENT = (
-    "If an account uses this address, a mail is on its way. It can take a few minutes; "
-    "look in the spam folder too. You will also need your phone or a recovery code."
+TOKEN_AUDIENCE = "password reset"
+LINK_SECONDS = 20 * 60
+
+LINK_SENT_MESSAGE = (
+    "If an account uses this address, an email is on its way. "
+    "It can take a few minutes; look in the spam folder too. "
+    "You will also need your authenticator app or a recovery code."
 )
-DEAD = (
+INVALID_LINK_MESSAGE = (
     "This link no longer works. Links last 20 minutes and work once: ask for another."
 )
-SAME = "This is the password that you have. Make up another."
-CODE_REFUSED = "That code did not work. Wait for the next one, or use a recovery code."
+SAME_PASSWORD_MESSAGE = "This is the password that you have. Make up another."
 
 bp = Blueprint("password_reset", __name__, url_prefix="/reset")
 
 
 def init_app(app):
     app.register_blueprint(bp)
-    logging.getLogger("werkzeug").addFilter(shows_no_link)
+    logging.getLogger("werkzeug").addFilter(exclude_reset_links)
 
 
-def shows_no_link(record):
-    """Keep links that still work out of the development server's log."""
+def exclude_reset_links(record):
+    """Return whether a line of the development server's log contains no reset link."""
     return "/reset/" not in record.getMessage()
 
 
-class AddressForm(Form):
-    """The address of somebody who forgot the password."""
+class ResetRequestForm(BaseForm):
+    """The email address of a user who forgot the password."""
 
-    email = EmailField("E-mail", **RegistrationForm.email.kwargs | {"description": ""})
-
-
-class PasswordForm(Form):
-    """A new password, and proof that it is the owner who sets it."""
-
-    current_password = PasswordField("Current password", **LoginForm.password.kwargs)
-    password = PasswordField("New password", **RegistrationForm.password.kwargs)
-    confirm = PasswordField("New password again", **RegistrationForm.confirm.kwargs)
-    code = StringField(
-        "Code",
-        description="Six digits from your phone, or one of your recovery codes.",
-        validators=[InputRequired("Enter a code."), NOT_TOO_LONG],
-        render_kw={"autocomplete": "one-time-code", "value": ""},
-    )
+    email = email_field()
 
 
-class ResetForm(PasswordForm):
-    """A new password for somebody who forgot the current one."""
-
-    current_password = None
+class ResetPasswordForm(NewPasswordMixin, AnyCodeMixin, BaseForm):
+    """A new password, and a code as the second factor."""
 
 
-class Reset(db.Model):
-    """The one reset link of a user that is still good."""
+class PasswordReset(db.Model):
+    """The one reset link of a user that is still valid."""
 
-    __tablename__ = "resets"
+    __tablename__ = "password_resets"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    link_id: Mapped[str] = mapped_column(String(22))
+    token_id: Mapped[str] = mapped_column(String(22))  # the jti of the valid token
 
 
-@mail.writes("reset")
-def write_link(letter):
-    """Make a link, which takes the place of an older one."""
-    user = users.find_by(email=letter.about)
+@outbox.composes("password_reset")
+def issue_reset_link(email):
+    """Store the id of a new token, which replaces an older one; compose its email."""
+    user = users.find_by_email(email.recipient_ref)
     if user is None:
         return None
-    reset = Reset(user_id=user.id, link_id=secrets.token_urlsafe(16))
+    reset = PasswordReset(user_id=user.id, token_id=secrets.token_urlsafe(16))
     db.session.merge(reset)
-    link = f"{current_app.config['BASE_URL']}/reset/{make_token(reset)}"
+    link = f"{current_app.config['BASE_URL']}/reset/{encode_token(reset)}"
     return user.email, {"username": user.username, "link": link}
 
 
-def make_token(reset):
-    """Sign a reset link: whose it is, what for, which one, until when (RFC 7519)."""
-    claims = {"sub": str(reset.user_id), "aud": PURPOSE, "jti": reset.link_id}
-    claims["exp"] = int(time.time()) + LIFETIME
-    return jwt.encode(claims, vault.key_for(PURPOSE), algorithm="HS256")
+def encode_token(reset):
+    """Return the signed token of a reset link (RFC 7519)."""
+    claims = {
+        "sub": str(reset.user_id),
+        "aud": TOKEN_AUDIENCE,
+        "jti": reset.token_id,
+        "exp": int(time.time()) + LINK_SECONDS,
+    }
+    return jwt.encode(claims, crypto.derive_key("password reset"), algorithm="HS256")
 
 
-def read_token(token):
-    """Return what a reset link says, or None if it is too old or not one of ours."""
-    needed = {"require": ["sub", "jti", "exp", "aud"]}
-    key = vault.key_for(PURPOSE)
+def decode_token(token):
+    """Return the claims of a token, or None if it is expired or not one of ours."""
+    required_claims = {"require": ["sub", "jti", "exp", "aud"]}
     try:
-        return jwt.decode(token, key, ["HS256"], audience=PURPOSE, options=needed)
+        return jwt.decode(
+            token,
+            crypto.derive_key("password reset"),
+            algorithms=["HS256"],
+            audience=TOKEN_AUDIENCE,
+            options=required_claims,
+        )
     except jwt.InvalidTokenError:
         return None
 
 
-def followed_reset():
-    """Return the reset whose link this session followed, if it is still good."""
-    user_id, link_id, expires = session.get("reset", (0, "", 0))
-    reset = db.session.get(Reset, user_id)
-    is_good = reset and reset.link_id == link_id and time.time() < expires
-    return reset if is_good else None
+def find_opened_reset():
+    """Return the reset whose link this session opened, or None if it is not valid."""
+    opened = session.get("opened_reset")
+    if opened is None or time.time() >= opened["expires_at"]:
+        return None
+    reset = db.session.get(PasswordReset, opened["user_id"])
+    return reset if reset and reset.token_id == opened["token_id"] else None
 
 
-def change_password(user, password):
-    """Set a new password, which ends all sessions and reset links."""
+def set_password(user, password):
+    """Set a new password, end all sessions, delete the reset link and send a notice."""
     user.password_hash = passwords.hash_password(password)
-    users.end_sessions(user)
-    db.session.execute(delete(Reset).filter_by(user_id=user.id))
-    mail.post("password_changed", user.email)
+    users.end_all_sessions(user)
+    db.session.execute(delete(PasswordReset).filter_by(user_id=user.id))
+    outbox.enqueue("password_changed", user.email)
 
 
-def will_do(form, user):
-    """Tell whether a new password will do; if not, the code of the form stays good."""
-    db.session.refresh(user, with_for_update=True)
-    reason = passwords.weakness(form.password.data, user.username, user.email)
-    if passwords.is_right(form.password.data, user.password_hash):
-        reason = SAME
-    if reason:
-        db.session.rollback()
-        form.password.errors.append(reason)
-    return not reason
+def validate_new_password(form, user):
+    """Lock the user and validate the new password; return whether it is valid.
+
+    Otherwise the form has an error; the caller rolls back, so that no code is consumed.
+    """
+    users.lock_user(user)
+    password = form.password.data
+    weakness = passwords.find_weakness(password, user.username, user.email)
+    if passwords.verify_password(password, user.password_hash):
+        weakness = SAME_PASSWORD_MESSAGE
+    if weakness:
+        form.password.errors.append(weakness)
+    return weakness is None
 
 
-def has_right_code(form, user):
-    """Tell whether the one who followed the link has the second factor as well."""
-    if form.code is None or recovery.accepts_any(user, form.code.data, "reset"):
+def verify_and_consume_reset_code(form, user):
+    """Verify and consume the code, if the form has one; return whether it was valid.
+
+    Otherwise the form has an error, and the wrong code is counted for the lockout.
+    """
+    if form.code is None:
         return True
-    form.code.errors.append(CODE_REFUSED)
+    if recovery_codes.verify_and_consume_any_code(user, form.code.data, "reset"):
+        return True
+    form.code.errors.append(INVALID_ANY_CODE_MESSAGE)
     return False
 
 
+def consume_link(reset):
+    """Delete the reset; return whether no other request was faster."""
+    deleted = db.session.execute(
+        delete(PasswordReset).filter_by(token_id=reset.token_id)
+    )
+    return deleted.rowcount == 1
+
+
 @bp.route("", methods=["GET", "POST"])
-def ask():
-    """Ask for the address, and give everybody the same answer in the same time."""
-    form = AddressForm()
-    if not form.validate_on_submit():
-        return show(form, "Reset your password", "Send me a link")
-    throttle.spend_attempt("reset", form.email.data, throttle.network())
-    mail.post("reset", users.fold(form.email.data))
-    flash(SENT)
-    return redirect(url_for("auth.login"))
+def request_link():
+    """Enqueue an email with a link; known and unknown addresses look alike."""
+    form = ResetRequestForm()
+    if form.validate_on_submit():
+        email, network = form.email.data, rate_limit.client_network()
+        rate_limit.count_attempt_now("reset_request", email, network)
+        outbox.enqueue("password_reset", users.normalise_identifier(email))
+        flash(LINK_SENT_MESSAGE)
+        return redirect(url_for("auth.login"))
+    return render_form_page(form, "Reset your password", "Send me a link")
 
 
 @bp.get("/<token>")
-def follow(token):
-    """Take the link out of the address bar; only the form uses it up."""
-    claims = read_token(token)
+def open_link(token):
+    """Store the link's claims in the session, so that it leaves the address bar."""
+    claims = decode_token(token)
     if claims:
-        session["reset"] = int(claims["sub"]), claims["jti"], claims["exp"]
-    return redirect(url_for("password_reset.choose"))
+        session["opened_reset"] = {
+            "user_id": int(claims["sub"]),
+            "token_id": claims["jti"],
+            "expires_at": claims["exp"],  # epoch seconds
+        }
+    return redirect(url_for("password_reset.choose_password"))
 
 
 @bp.route("/new", methods=["GET", "POST"])
-def choose():
-    """Take the new password together with a code, and use up the link."""
-    reset = followed_reset()
+def choose_password():
+    """Verify the code and set the new password; consume code and link."""
+    reset = find_opened_reset()
     if reset is None:
-        flash(DEAD)
-        return redirect(url_for("password_reset.ask"))
+        flash(INVALID_LINK_MESSAGE)
+        return redirect(url_for("password_reset.request_link"))
     user = db.session.get(users.User, reset.user_id)
-    form = ResetForm()
+    form = ResetPasswordForm()
     if not user.second_factor:
-        del form.code  # nobody was ever in: there is nothing to take over
-    is_proved = form.validate_on_submit() and has_right_code(form, user)
-    if not is_proved or not will_do(form, user):
-        return show(form, "Choose a new password", "Set the password")
-    is_first = changes_one_row(delete(Reset).filter_by(link_id=reset.link_id))
-    if not is_first or (form.code is None and user.second_factor):
-        db.session.rollback()  # another request was faster: the code stays good
-        return redirect(url_for("password_reset.choose"))
-    change_password(user, form.password.data)
-    throttle.forget_attempts(user.username, throttle.network())
-    throttle.forget_wrong_codes("reset", user.username)
-    visitor.start_afresh()
+        del form.code  # no login was ever complete, so there is nothing to take over
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("reset_code", user.username)
+        if verify_and_consume_reset_code(form, user):
+            if validate_new_password(form, user):
+                return finish_reset(form, reset, user)
+            db.session.rollback()  # the code is not consumed
+    return render_form_page(form, "Choose a new password", "Set the password")
+
+
+def finish_reset(form, reset, user):
+    """Consume the link, set the password, and redirect to the login."""
+    enrolled_meanwhile = form.code is None and user.second_factor
+    if enrolled_meanwhile or not consume_link(reset):
+        db.session.rollback()  # another request was faster: the code is not consumed
+        return redirect(url_for("password_reset.choose_password"))
+    set_password(user, form.password.data)
+    rate_limit.reset_after_login(user.username, rate_limit.client_network())
+    for flow in ("login", "account", "reset"):
+        lockout.reset(flow, user.username)
+    sessions.clear_session()
     flash("Your password is changed. Log in with the new one.")
     return redirect(url_for("auth.login"))

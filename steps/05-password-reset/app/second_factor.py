@@ -1,4 +1,4 @@
-"""The code page: a code from the phone ends the login."""
+"""The second factor: its secret, and the code page."""
 
 from flask import Blueprint
 from flask import redirect
@@ -10,16 +10,18 @@ from sqlalchemy import update
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from . import mail
-from . import throttle
+from . import crypto
+from . import lockout
+from . import outbox
+from . import pending_login
+from . import rate_limit
+from . import redirects
+from . import sessions
 from . import totp
 from . import users
-from . import vault
-from . import visitor
-from .db import changes_one_row
 from .db import db
-from .db import is_new
-from .forms import CODE_REFUSED
+from .db import insert_if_absent
+from .forms import INVALID_CODE_MESSAGE
 from .forms import CodeForm
 
 bp = Blueprint("second_factor", __name__)
@@ -30,69 +32,85 @@ def init_app(app):
 
 
 class SecondFactor(db.Model):
-    """The secret that a phone shares with us, and the last time step used."""
+    """A user's TOTP secret, and the last time step that was consumed."""
 
     __tablename__ = "second_factors"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
-    secret: Mapped[str] = mapped_column(String(255))
+    encrypted_secret: Mapped[str] = mapped_column(String(255))  # bound to user_id
+    # in units of 30 seconds since 1970
     last_time_step: Mapped[int] = mapped_column(BigInteger)
 
 
-def secret_of(user):
-    """Return the secret that the user's phone shares with us."""
-    factor = user.second_factor
-    return vault.decrypt(user.id, factor.secret) if factor else None
+def is_enrolled(user):
+    """Return whether the user has a second factor."""
+    return user.second_factor is not None
+
+
+def get_secret(user):
+    """Return the secret that the user's authenticator app has as well."""
+    return crypto.decrypt_for(user.id, user.second_factor.encrypted_secret)
 
 
 def activate(user, secret, time_step):
-    """Give the user a second factor; False if there is one already."""
-    new = vault.encrypt(user.id, secret)
-    return is_new(SecondFactor(user_id=user.id, secret=new, last_time_step=time_step))
+    """Store a first second factor and consume the time step; return whether it did."""
+    second_factor = insert_if_absent(
+        SecondFactor,
+        user_id=user.id,
+        encrypted_secret=crypto.encrypt_for(user.id, secret),
+        last_time_step=time_step,
+    )
+    return second_factor is not None
 
 
-def use_time_step(user, time_step):
-    """Use up a time step; False if it, or a later one, is used already."""
-    return changes_one_row(
+def consume_time_step(user, time_step):
+    """Consume a time step; return whether it is later than the last one consumed."""
+    consumed = db.session.execute(
         update(SecondFactor)
-        .filter_by(user_id=user.id, secret=user.second_factor.secret)
+        .filter_by(
+            user_id=user.id,
+            encrypted_secret=user.second_factor.encrypted_secret,
+        )
         .where(SecondFactor.last_time_step < time_step)
         .values(last_time_step=time_step)
     )
+    return consumed.rowcount == 1
 
 
-def replace(user, secret, time_step):
-    """Give the user another phone; codes of the old one do not work any more."""
-    user.second_factor.secret = vault.encrypt(user.id, secret)
+def replace_secret(user, secret, time_step):
+    """Replace the user's secret, so that codes of the old one no longer work."""
+    user.second_factor.encrypted_secret = crypto.encrypt_for(user.id, secret)
     user.second_factor.last_time_step = time_step
 
 
-def accepts(user, code, purpose="code"):
-    """Tell whether a code is right and new, and use it up (RFC 6238 section 5.2)."""
-    throttle.spend_attempt(purpose, user.username)
-    time_step = totp.matching_time_step(secret_of(user), code)
-    return time_step is not None and use_time_step(user, time_step)
+def verify_and_consume_code(user, code):
+    """Verify a TOTP code and consume its time step (RFC 6238 section 5.2).
+
+    Return whether the code was valid and unused.
+    """
+    time_step = totp.matching_time_step(get_secret(user), code)
+    return time_step is not None and consume_time_step(user, time_step)
 
 
-def count_wrong_code(user):
-    """Count a wrong code; after twenty in a row the password counts as stolen."""
-    if throttle.count_wrong_code("login", user.username):
-        users.end_sessions(user)
-        mail.post("password_stolen", user.email)
+def count_wrong_login_code(user):
+    """Count a wrong code; after 20 in a row end all sessions and send an email."""
+    if lockout.count_wrong_code("login", user.username):
+        users.end_all_sessions(user)
+        outbox.enqueue("login_locked", user.email)
 
 
 @bp.route("/login/code", methods=["GET", "POST"])
-@visitor.pending_login_required
-def code(user):
-    """Ask for the code, and log in."""
-    if not secret_of(user):
-        return visitor.go_to("enrolment.enrol")
+@pending_login.pending_login_required
+def verify(user):
+    """Verify the code of a pending login, and log in."""
+    if not is_enrolled(user):
+        return redirects.redirect_keeping_next("enrolment.enrol")
     form = CodeForm()
-    if not form.validate_on_submit():
-        return render_template("code.html", form=form), form.status
-    if not accepts(user, form.code.data):
-        count_wrong_code(user)
-        form.code.errors.append(CODE_REFUSED)
-        return render_template("code.html", form=form), form.status
-    visitor.log_in(user)
-    return redirect(visitor.next_page())
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("login_code", user.username)
+        if verify_and_consume_code(user, form.code.data):
+            sessions.log_in(user)
+            return redirect(redirects.next_url())
+        count_wrong_login_code(user)
+        form.code.errors.append(INVALID_CODE_MESSAGE)
+    return render_template("code.html", form=form), form.status_code

@@ -1,4 +1,4 @@
-"""Puts the app together, part by part."""
+"""The application factory."""
 
 import os
 import secrets
@@ -10,51 +10,66 @@ from flask import Flask
 from . import account
 from . import audit
 from . import auth
+from . import caching
+from . import cli
+from . import crypto
 from . import db
 from . import enrolment
-from . import every_page
-from . import mail
-from . import ops
+from . import errors
+from . import forms
+from . import health
+from . import hosts
+from . import mailer
+from . import outbox
 from . import pages
 from . import password_reset
 from . import passwords
-from . import recovery
+from . import recovery_codes
 from . import registration
+from . import request_id
+from . import request_limits
 from . import second_factor
-from . import security
-from . import vault
-from . import visitor
-from .config import check
-from .config import from_environment
-from .config import is_development
+from . import security_headers
+from . import sessions
+from .config import read_environment
+from .config import started_by_flask_debug
+from .config import validate_for_production
 
-PARTS = (
-    security,
+MODULES = (
+    request_id,
+    security_headers,
+    hosts,
     audit,
-    every_page,
+    request_limits,
+    errors,
+    caching,
+    forms,
     db,
-    vault,
+    crypto,
     passwords,
-    mail,
-    visitor,
+    mailer,
+    outbox,
+    sessions,
     registration,
     auth,
     second_factor,
     enrolment,
-    recovery,
+    recovery_codes,
     password_reset,
     account,
     pages,
-    ops,
+    health,
+    cli,
 )
 
 
 def create_app(config=None):
-    """Make the app; the mapping `config` overrides every default."""
+    """Create the app; the mapping `config` overrides every default."""
     app = Flask(__name__)
     app.config.from_mapping(
-        DEVELOPMENT=is_development(app),
-        MAIL_IN_BACKGROUND=is_development(app),  # else `flask mail-worker` sends
+        DEVELOPMENT=started_by_flask_debug(app),
+        # In production, `flask mail-worker` sends.
+        MAIL_IN_BACKGROUND=started_by_flask_debug(app),
         SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
         PASSWORD_HASH_METHOD="scrypt:32768:8:3",
         SESSION_COOKIE_SAMESITE="Lax",
@@ -62,29 +77,30 @@ def create_app(config=None):
         MAX_FORM_PARTS=50,
         WTF_CSRF_TIME_LIMIT=None,  # a form may stay open as long as its session
     )
-    app.config.from_mapping(from_environment())
+    app.config.from_mapping(read_environment())
     app.config.from_mapping(config or {})
     if not app.config["DEVELOPMENT"]:
-        check(app.config)
+        validate_for_production(app.config)
     if not app.config["SECRET_KEY"]:
-        app.config["SECRET_KEY"] = development_key(app, "secret_key")
+        app.config["SECRET_KEY"] = load_or_create_key(app, "secret_key")
     if not app.config["TOTP_KEYS"]:
-        app.config["TOTP_KEYS"] = development_key(app, "totp_keys")
-    for part in PARTS:
-        part.init_app(app)
+        app.config["TOTP_KEYS"] = load_or_create_key(app, "totp_keys")
+    for module in MODULES:
+        module.init_app(app)
     return app
 
 
-def development_key(app, name):
-    """Return a key from a file, so that logins outlive a restart in development."""
+def load_or_create_key(app, name):
+    """Return the key in a file of the instance folder; create the file if needed."""
     path = Path(app.instance_path, name)
     app.logger.warning("%s is not set: using %s.", name.upper(), path)
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
-        draft = path.with_name(secrets.token_hex(8))
-        draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32))
-        with suppress(FileExistsError):  # of several starters, the first one wins
-            os.link(draft, path)
-        draft.unlink()
+        temporary = path.with_name(secrets.token_hex(8))
+        temporary.touch(mode=0o600)
+        temporary.write_text(secrets.token_hex(32))
+        # A link appears with its whole content, and fails if another process was first.
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+        temporary.unlink()
     return path.read_text()

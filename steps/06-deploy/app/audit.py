@@ -1,4 +1,4 @@
-"""Who did what: one line of JSON for each event that matters to security."""
+"""The audit log."""
 
 import json
 from datetime import UTC
@@ -7,41 +7,48 @@ from datetime import datetime
 from flask import g
 from flask import has_request_context
 from flask import request
+from sqlalchemy.event import listens_for
 
 from .db import db
 
 
 def init_app(app):
-    app.after_request(write_lines)
+    app.after_request(write_events)
 
 
-def record(event, user=None, **facts):
-    """Note an event; facts are never secret: no code, token, password or address."""
-    line = {
+def record(event, user=None, **details):
+    """Record a security event, to be written when the request has been committed.
+
+    A command's event is written at once. Details are never secret: no code, token,
+    password or address.
+    """
+    entry = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "event": event,
         "user": user.id if user else None,
     }
     if has_request_context():
-        line |= {"network": request.remote_addr, "request": g.request_id}
-        g.setdefault("events", []).append(line | facts)
+        entry |= {"network": request.remote_addr, "request": g.request_id}
+        g.setdefault("audit_events", []).append(entry | details)
     else:
-        write(line | facts)
+        write_event(entry | details)
 
 
-def undo():
-    """Roll back what the request did so far, and take back the lines about it."""
-    db.session.rollback()
-    g.pop("events", None)
+@listens_for(db.session, "after_rollback")
+def discard_events(session):
+    """Discard the events of a transaction that was rolled back."""
+    g.pop("audit_events", None)
 
 
-def write_lines(response):
-    """Write what happened, now that it is decided: with a status of 5xx it did not."""
-    for line in g.pop("events", []):
-        write(line | {"status": response.status_code})
+def write_events(response):
+    """Write the events of the request, unless it failed: then nothing happened."""
+    entries = g.pop("audit_events", [])
+    if response.status_code < 500:
+        for entry in entries:
+            write_event(entry | {"status": response.status_code})
     return response
 
 
-def write(line):
-    """Print a line in one piece: other processes print as well."""
-    print(json.dumps(line) + "\n", end="", flush=True)
+def write_event(entry):
+    """Print an event as a line, in one piece because other processes print as well."""
+    print(json.dumps(entry) + "\n", end="", flush=True)

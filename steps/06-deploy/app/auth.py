@@ -1,4 +1,4 @@
-"""The password page, and logout."""
+"""Login with a password, and logout."""
 
 from flask import Blueprint
 from flask import redirect
@@ -6,13 +6,18 @@ from flask import render_template
 from flask import url_for
 
 from . import audit
+from . import lockout
+from . import pending_login
+from . import rate_limit
+from . import redirects
 from . import registration
-from . import throttle
+from . import sessions
 from . import users
-from . import visitor
 from .forms import LoginForm
 
-REFUSED = "That user name and password do not match. Check both and try again."
+INVALID_LOGIN_MESSAGE = (
+    "That user name and password do not match. Check both and try again."
+)
 
 bp = Blueprint("auth", __name__)
 
@@ -23,31 +28,32 @@ def init_app(app):
 
 @bp.route("/login", methods=["GET", "POST"])
 def login():
-    """Ask for user name and password."""
+    """Verify user name and password, and begin a pending login."""
     form = LoginForm()
-    if not form.validate_on_submit():
-        return render_template("login.html", form=form), form.status
-    throttle.spend_attempt("password", form.username.data, throttle.network())
-    user = users.authenticate(form.username.data, form.password.data)
-    if throttle.has_too_many_wrong_codes("login", form.username.data):
-        user = None  # the password counts as stolen
-    if user is None:
-        name = users.fold(form.username.data)
-        audit.record("password refused", users.find_by(username_key=name))
-        form.refuse(REFUSED)
-        return render_template("login.html", form=form), form.status
-    audit.record("password accepted", user)
-    users.renew_hash(user, form.password.data)
-    visitor.begin_login(user)
-    registration.begin_renewal(user)
-    return visitor.go_to("second_factor.code")
+    if form.validate_on_submit():
+        network = rate_limit.client_network()
+        rate_limit.count_attempt_now("login_password", form.username.data, network)
+        user = users.authenticate(form.username.data, form.password.data)
+        # Ask for every name, or the time would reveal whether the password was right.
+        locked = lockout.is_locked("login", form.username.data)
+        if user and not locked:
+            audit.record("password_verified", user)
+            users.rehash_if_outdated(user, form.password.data)
+            pending_login.begin_pending_login(user)
+            if registration.must_re_enrol(user):
+                registration.begin_re_enrolment(user)
+            return redirects.redirect_keeping_next("second_factor.verify")
+        named_user = users.find_by_username(form.username.data)
+        audit.record("password_rejected", named_user)
+        form.add_error(INVALID_LOGIN_MESSAGE)
+    return render_template("login.html", form=form), form.status_code
 
 
 @bp.post("/logout")
 def logout():
-    """End the session, whether or not there still is one."""
-    visitor.log_out()
+    """Log out, even if the session has ended already."""
+    sessions.log_out()
     response = redirect(url_for("auth.login"))
-    # Not "cookies": those of other servers on this machine would go as well.
+    # Not "cookies": that would delete those of other servers on this machine.
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response

@@ -1,4 +1,4 @@
-"""The database: one request is one transaction."""
+"""The database: one transaction per request."""
 
 import sqlite3
 from contextlib import suppress
@@ -9,14 +9,20 @@ from flask import session
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import ServiceUnavailable
 
-from . import every_page
+from . import errors
 
-# What was read before a commit stays as it was: a session that was ended stays ended.
+# The syntax is the same, but SQLAlchemy has one class per dialect.
+INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+
+# count_attempt_now commits during the request. Objects must keep the values that were
+# read before: otherwise a session_token that a logout rotated meanwhile would be
+# reloaded, and log_in would store the new one.
 db = SQLAlchemy(session_options={"expire_on_commit": False})
 migrate = Migrate(directory=Path(__file__).parents[1] / "migrations")
 
@@ -24,51 +30,41 @@ migrate = Migrate(directory=Path(__file__).parents[1] / "migrations")
 def init_app(app):
     db.init_app(app)
     migrate.init_app(app, db)
-    app.after_request(end_transaction)
-    app.register_error_handler(OperationalError, wait_for_database)
-    app.register_error_handler(NoConnectionError, wait_for_database)
+    app.after_request(commit_or_rollback)
+    app.register_error_handler(OperationalError, render_database_unavailable)
+    app.register_error_handler(PoolTimeoutError, render_database_unavailable)
     with app.app_context():
-        event.listen(db.engine, "connect", set_up_sqlite)
+        event.listen(db.engine, "connect", configure_sqlite)
 
 
-def set_up_sqlite(connection, record):
-    """Let SQLite read while it writes, wait for its turn, and check foreign keys."""
+def configure_sqlite(connection, record):
+    """Make SQLite read while it writes, wait for locks, and check foreign keys."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA busy_timeout = 15000")  # milliseconds
-        with suppress(sqlite3.OperationalError):  # another process is just doing it
+        with suppress(sqlite3.OperationalError):  # another process is setting it
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
 
 
-def wait_for_database(error):
-    """Let nobody in while the database does not answer, and ask for patience."""
-    reason = getattr(error, "orig", error)  # of the driver, if it was asked
+def render_database_unavailable(error):
+    """Render a 503 page when the database cannot be reached."""
+    reason = getattr(error, "orig", error)  # the driver's error, if it was asked
     current_app.logger.error("Database: %s", type(reason).__name__)
     db.session.remove()
-    return every_page.show_error(ServiceUnavailable(retry_after=5))
+    return errors.render_error(ServiceUnavailable(retry_after=5))
 
 
-def end_transaction(response):
-    """Commit before the cookie is decided; after a failure leave both as they were."""
+def commit_or_rollback(response):
+    """Commit before the cookie is sent; with a 5xx roll back and leave the cookie."""
     if response.status_code < 500:
-        db.session.commit()  # if this fails we are called again, for the error page
+        db.session.commit()  # if this fails, Flask calls us again for the error page
     else:
         db.session.rollback()
-        session.modified = False  # or the page that says 500 logs somebody in
+        session.modified = False  # otherwise the error page would log the user in
     return response
 
 
-def is_new(row):
-    """Add a row; False if another request was faster with the same one."""
-    db.session.add(row)
-    try:
-        db.session.flush()
-    except IntegrityError:
-        db.session.rollback()
-        return False
-    return True
-
-
-def changes_one_row(statement):
-    """Run a conditional change, and tell whether it found its row."""
-    return db.session.execute(statement).rowcount == 1
+def insert_if_absent(model, **values):
+    """Insert a row and return it; return None if a unique key is taken."""
+    statement = INSERT[db.engine.dialect.name](model).values(values)
+    return db.session.scalar(statement.on_conflict_do_nothing().returning(model))

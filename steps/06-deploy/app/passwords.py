@@ -1,4 +1,4 @@
-"""What a password has to be, and how it is kept."""
+"""Password policy and hashing."""
 
 import re
 from unicodedata import normalize
@@ -9,44 +9,58 @@ from werkzeug.security import generate_password_hash
 from wtforms.validators import ValidationError
 from zxcvbn import zxcvbn
 
-COMMON = "This password is on lists that attackers try first. Make up another."
-CONTEXT = "Leave out your name, your address and the name of this site."
-EASY = "This is too easy to guess. Several words that do not belong together work well."
+MIN_LENGTH = 15  # characters (NIST 800-63B-4 section 3.1.1.2)
+MAX_LENGTH = 256
+ZXCVBN_LENGTH = 72  # it reads no further
+MIN_OWN_CHARACTERS = 8  # letters and digits besides the context words
+MIN_SCORE = 3  # of zxcvbn: more than 10 to the 8 guesses
+
+COMMON_PASSWORD_MESSAGE = (
+    "This password is on lists that attackers try first. Make up another."
+)
+CONTEXT_WORD_MESSAGE = "Leave out your name, your address and the name of this site."
+EASY_PASSWORD_MESSAGE = (
+    "This is too easy to guess. Several words that do not belong together work well."
+)
 
 
 def init_app(app):
     method = app.config["PASSWORD_HASH_METHOD"]
-    app.extensions["dummy_hash"] = generate_password_hash("nobody has this", method)
+    dummy_password_hash = generate_password_hash("nobody has this", method)
+    app.extensions["dummy_password_hash"] = dummy_password_hash
 
 
-def normalised(password):
-    """Return a password in the one spelling that is counted and hashed (NFC)."""
+def normalise(password):
+    """Return a password in the spelling that is counted and hashed (Unicode NFC)."""
     return normalize("NFC", password) if password else password
 
 
-def has_right_length(form, field):
-    """Refuse a password that is too short or too long (NIST 800-63B-4 3.1.1.2)."""
+def validate_length(form, field):
+    """Raise ValidationError for a password that is too short or too long."""
     length = len(field.data)
-    if length < 15:
-        raise ValidationError(f"This is {length} characters long. Use at least 15.")
-    if length > 256:
-        raise ValidationError("Use at most 256 characters.")
+    if length < MIN_LENGTH:
+        message = f"This is {length} characters long. Use at least {MIN_LENGTH}."
+        raise ValidationError(message)
+    if length > MAX_LENGTH:
+        raise ValidationError(f"Use at most {MAX_LENGTH} characters.")
 
 
-def weakness(password, username, email):
-    """Return why a password of this user would be guessed early, or None."""
+def find_weakness(password, username, email):
+    """Return a message if a password of this user is easy to guess, or None."""
     parts = re.split(r"[@._+-]", f"{username}@{email}@door")
-    names = [part for part in parts if len(part) > 2] + [current_app.config["ISSUER"]]
-    rest = password.casefold()
-    for name in names:
-        rest = rest.replace(name.casefold(), "")
-    if sum(map(str.isalnum, rest)) < 8:
-        return CONTEXT
-    verdict = zxcvbn(password[:72], user_inputs=names)  # it reads no further
-    if verdict["score"] >= 3:  # more than 10 to the 8 guesses
+    context = [part for part in parts if len(part) > 2] + [current_app.config["ISSUER"]]
+    without_context = password.casefold()
+    for word in context:
+        without_context = without_context.replace(word.casefold(), "")
+    if sum(map(str.isalnum, without_context)) < MIN_OWN_CHARACTERS:
+        return CONTEXT_WORD_MESSAGE
+    estimate = zxcvbn(password[:ZXCVBN_LENGTH], user_inputs=context)
+    if estimate["score"] >= MIN_SCORE:
         return None
-    lists = {match.get("dictionary_name") for match in verdict["sequence"]}
-    return COMMON if "passwords" in lists else EASY
+    dictionaries = {match.get("dictionary_name") for match in estimate["sequence"]}
+    if "passwords" in dictionaries:
+        return COMMON_PASSWORD_MESSAGE
+    return EASY_PASSWORD_MESSAGE
 
 
 def hash_password(password):
@@ -54,13 +68,13 @@ def hash_password(password):
     return generate_password_hash(password, current_app.config["PASSWORD_HASH_METHOD"])
 
 
-def is_outdated(password_hash):
-    """Tell whether a hash was made in another way than today's."""
+def is_hash_outdated(password_hash):
+    """Return whether a hash was made by another method than today's."""
     method = current_app.config["PASSWORD_HASH_METHOD"]
     return not password_hash.startswith(f"{method}$")
 
 
-def is_right(password, password_hash):
-    """Check a password, in the same time where there is no hash to check."""
-    known = password_hash or current_app.extensions["dummy_hash"]
-    return check_password_hash(known, password) and password_hash is not None
+def verify_password(password, password_hash):
+    """Return whether a password matches; take the same time if there is no hash."""
+    known_hash = password_hash or current_app.extensions["dummy_password_hash"]
+    return check_password_hash(known_hash, password) and password_hash is not None

@@ -1,4 +1,4 @@
-"""Registration: how strangers become users."""
+"""Registration."""
 
 import hmac
 import re
@@ -11,43 +11,42 @@ from flask import render_template
 from flask import request
 from flask import session
 from sqlalchemy import BigInteger
-from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import delete
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
-from wtforms import EmailField
-from wtforms import PasswordField
 from wtforms import StringField
-from wtforms.validators import Email
-from wtforms.validators import EqualTo
-from wtforms.validators import InputRequired
 from wtforms.validators import Regexp
-from wtforms.validators import StopValidation
 
 from . import audit
-from . import mail
+from . import crypto
+from . import outbox
 from . import passwords
-from . import throttle
+from . import pending_login
+from . import rate_limit
+from . import redirects
+from . import sessions
 from . import users
-from . import vault
-from . import visitor
-from .db import changes_one_row
 from .db import db
-from .every_page import Form
-from .forms import CodeForm
+from .forms import CODE_INPUT
+from .forms import BaseForm
+from .forms import confirm_password_field
+from .forms import email_field
+from .forms import new_password_field
+from .forms import remove_separators
+from .forms import strip
 
-USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # ASCII: no look-alikes
-EMAIL = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
-DIFFERENT = "The two passwords are not the same. Type them again."
-EMAIL_CODE = re.compile(r"[0-9]{8}\Z")
-EMAIL_CODE_LIFETIME = 20 * 60  # seconds
-DAY = 24 * 60 * 60  # seconds
-NO_ADDRESS = "Enter one such as kim@example.org."
-NAME_TAKEN = "That user name is taken. Choose another."
+USERNAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # no look-alikes
+USERNAME_OR_EMAIL_TAKEN_MESSAGE = (
+    "That user name or address is taken. Choose another, or log in."
+)
+USERNAME_TAKEN_MESSAGE = "That user name is taken. Choose another."
+
+EMAIL_CODE_PATTERN = re.compile(r"[0-9]{8}\Z")
+EMAIL_CODE_SECONDS = 20 * 60
 EMAIL_CODE_HINT = "It works for 20 minutes. Look in the spam folder too."
-EMAIL_CODE_REFUSED = "That code did not work. Use the one in the newest mail."
-TAKEN = "That user name or address is taken. Choose another, or log in."
+INVALID_EMAIL_CODE_MESSAGE = "That code did not work. Use the one in the newest email."
+PENDING_REGISTRATION_SECONDS = 24 * 60 * 60
 
 bp = Blueprint("registration", __name__)
 
@@ -56,210 +55,203 @@ def init_app(app):
     app.register_blueprint(bp)
 
 
-def is_plain(form, field):
-    """Refuse what is not ASCII (a domain may be IDNA), or hides another address."""
-    if not EMAIL.match(field.data):
-        raise StopValidation(NO_ADDRESS)
-
-
-class RegistrationForm(Form):
-    """What a new user tells about themselves."""
+class RegistrationForm(BaseForm):
+    """User name, email address and password of a new user."""
 
     username = StringField(
         "User name",
         description="3 to 32 letters, digits, dots, hyphens or underscores.",
-        filters=[lambda text: (text or "").strip()],
-        validators=[Regexp(USERNAME, message="Use 3 to 32 of these, a letter first.")],
+        filters=[strip],
+        validators=[
+            Regexp(USERNAME_PATTERN, message="Use 3 to 32 of these, a letter first.")
+        ],
         render_kw={"autocomplete": "username", "required": True},
     )
-    email = EmailField(
-        "E-mail",
-        description="We send a code to it.",
-        filters=[lambda text: (text or "").strip()],
-        validators=[is_plain, Email(NO_ADDRESS)],
-        render_kw={"autocomplete": "email", "required": True},
-    )
-    password = PasswordField(
-        "Password",
-        description="At least 15 characters. Several words work well, with spaces.",
-        filters=[passwords.normalised],
-        validators=[InputRequired("Enter a password."), passwords.has_right_length],
-        render_kw={"autocomplete": "new-password"},
-    )
-    confirm = PasswordField(
-        "Password again",
-        filters=[passwords.normalised],
-        validators=[EqualTo("password", DIFFERENT)],
-        render_kw={"autocomplete": "new-password", "required": True},
-    )
+    email = email_field(description="We send a code to it.")
+    password = new_password_field("Password")
+    confirm = confirm_password_field("Password again")
 
 
-class EmailCodeForm(Form):
+class EmailCodeForm(BaseForm):
     """The code that was sent to the new address."""
 
     email_code = StringField(
         "Eight-digit code",
-        filters=CodeForm.code.kwargs["filters"],
-        validators=[Regexp(EMAIL_CODE, message="Enter the digits from the mail.")],
-        render_kw=CodeForm.code.kwargs["render_kw"],
+        filters=[remove_separators],
+        validators=[
+            Regexp(EMAIL_CODE_PATTERN, message="Enter the digits from the email.")
+        ],
+        render_kw=CODE_INPUT,
     )
 
 
-class Registration(db.Model):
-    """Somebody who has not proved the address: until then it is nobody's."""
+class PendingRegistration(db.Model):
+    """A registration whose email address is not verified yet.
 
-    __tablename__ = "registrations"
+    It reserves neither the name nor the address.
+    """
+
+    __tablename__ = "pending_registrations"
 
     session_id: Mapped[str] = mapped_column(String(22), primary_key=True)
     username: Mapped[str] = mapped_column(String(32))
     email: Mapped[str] = mapped_column(String(254))
     password_hash: Mapped[str] = mapped_column(String(255))
     code_hash: Mapped[str | None] = mapped_column(String(64))
-    since: Mapped[int] = mapped_column(BigInteger, index=True)
+    # epoch seconds: of its beginning, or of the newest code
+    updated_at: Mapped[int] = mapped_column(BigInteger, index=True)
 
 
-class Renewal(db.Model):
-    """A user whose phone an operator removed: the next one needs a mailed code."""
-
-    __tablename__ = "renewals"
-
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
+def must_re_enrol(user):
+    """Return whether an operator removed the user's second factor."""
+    return user.re_enrolment_required_at is not None
 
 
-def is_renewal(user):
-    """Tell whether the user has to prove the address again."""
-    return db.session.get(Renewal, user.id) is not None
+def begin_re_enrolment(user):
+    """Insert a pending registration for an existing user, and enqueue its code."""
+    registration = PendingRegistration(
+        session_id=sessions.get_or_create_session_id(),
+        username=user.username,
+        email=user.email,
+        password_hash=user.password_hash,
+        updated_at=int(time.time()),
+    )
+    db.session.add(registration)
+    outbox.enqueue("email_code", registration.session_id)
 
 
-def begin_renewal(user):
-    """Mail a code to the user whose login this session is, if that is necessary."""
-    if is_renewal(user):
-        name, values = visitor.session_id(), {"username": user.username}
-        values |= {"email": user.email, "password_hash": user.password_hash}
-        db.session.add(Registration(session_id=name, since=int(time.time()), **values))
-        mail.post("email_code", name)
+def find_re_enrolling_user():
+    """Return the user whose pending login needs an email code, or None."""
+    user = pending_login.pending_user()
+    return user if user and must_re_enrol(user) else None
 
 
-def renewing_user():
-    """Return the user whose login waits, in this session, for a mailed code."""
-    user = visitor.pending_user()
-    return user if user and is_renewal(user) else None
-
-
-def end_renewal(user):
-    """Ask for no mailed code any more: there is a phone again."""
-    db.session.execute(delete(Renewal).filter_by(user_id=user.id))
+def finish_re_enrolment(user):
+    """Require no email code any more: the user has a second factor again."""
+    user.re_enrolment_required_at = None
 
 
 def begin_registration(form):
-    """Keep what was typed, for this session alone, until a code proves the address."""
+    """Begin a new session, insert its pending registration and enqueue an email."""
     now = int(time.time())
-    db.session.execute(delete(Registration).where(Registration.since < now - DAY))
-    visitor.start_afresh()
-    waiting = Registration(
-        session_id=visitor.session_id(),
+    expired = PendingRegistration.updated_at < now - PENDING_REGISTRATION_SECONDS
+    db.session.execute(delete(PendingRegistration).where(expired))
+    sessions.clear_session()
+    registration = PendingRegistration(
+        session_id=sessions.get_or_create_session_id(),
         username=form.username.data,
-        email=users.fold(form.email.data),
+        email=users.normalise_identifier(form.email.data),
         password_hash=passwords.hash_password(form.password.data),
-        since=now,
+        updated_at=now,
     )
-    db.session.add(waiting)
-    post_code(waiting)
+    db.session.add(registration)
+    enqueue_code_or_notice(registration)
 
 
-def waiting_registration():
-    """Return the registration that waits in this session, or None."""
-    name = session.get("id", "")
-    return db.session.get(Registration, name, populate_existing=True)
+def find_pending_registration():
+    """Return the pending registration of this session, or None."""
+    session_id = session.get("session_id", "")
+    return db.session.get(PendingRegistration, session_id, populate_existing=True)
 
 
-def post_code(waiting):
-    """Have a code sent to a new address; of a known one, tell its owner instead."""
-    # Where a login is pending, its password was right: it is a renewal.
-    if users.find_by(email=waiting.email) and "pending" not in session:
-        mail.post("address_known", waiting.email)
+def enqueue_code_or_notice(registration):
+    """Enqueue a code for a new address, or a notice to the owner of a known one."""
+    # A pending login has shown the password: it is a re-enrolment.
+    if users.find_by_email(registration.email) and "pending_login" not in session:
+        outbox.enqueue("account_exists", registration.email)
     else:
-        mail.post("email_code", waiting.session_id)
+        outbox.enqueue("email_code", registration.session_id)
 
 
-@mail.writes("email_code")
-def write_code(letter):
-    """Make a code, which takes the place of an older one."""
-    waiting = db.session.get(Registration, letter.about)
-    if waiting is None:
+@outbox.composes("email_code")
+def issue_email_code(email):
+    """Store the hash of a new code, which replaces an older one; compose its email."""
+    registration = db.session.get(PendingRegistration, email.recipient_ref)
+    if registration is None:
         return None
     code = f"{secrets.randbelow(10**8):08}"
-    waiting.code_hash = hash_code(waiting, code)
-    waiting.since = int(time.time())
-    return waiting.email, {"code": code}
+    registration.code_hash = hash_email_code(registration, code)
+    registration.updated_at = int(time.time())
+    return registration.email, {"code": code}
 
 
-def hash_code(waiting, code):
-    """Hash a mailed code with a key: it is too short to be hashed without one."""
-    text = f"{waiting.session_id} {code}"
-    return hmac.digest(vault.key_for("mailed code"), text.encode(), "sha256").hex()
+def hash_email_code(registration, code):
+    """Hash an email code with a key, because it is too short for a hash without one."""
+    message = f"{registration.session_id} {code}".encode()
+    return hmac.digest(crypto.derive_key("email code"), message, "sha256").hex()
 
 
-def use_code(waiting, code):
-    """Use up a registration and its code; False if that is wrong, old or used."""
-    code_hash = hash_code(waiting, code)
-    is_new = Registration.since > int(time.time()) - EMAIL_CODE_LIFETIME
-    used = delete(Registration).filter_by(code_hash=code_hash).where(is_new)
-    return changes_one_row(used)
+def consume_email_code(registration, code):
+    """Delete the registration if its code is right; return whether it was."""
+    not_expired = PendingRegistration.updated_at > int(time.time()) - EMAIL_CODE_SECONDS
+    matching = delete(PendingRegistration).filter_by(
+        code_hash=hash_email_code(registration, code)
+    )
+    return db.session.execute(matching.where(not_expired)).rowcount == 1
 
 
 @bp.route("/register", methods=["GET", "POST"])
 def register():
-    """Make an account, and go on to the phone."""
+    """Begin a registration, whose email address has to be verified next."""
     form = RegistrationForm()
-    if not form.validate_on_submit():
-        return render_template("register.html", form=form), form.status
-    throttle.spend_attempt("registration", None, throttle.network())
-    reason = passwords.weakness(form.password.data, form.username.data, form.email.data)
-    if reason:
-        form.password.errors.append(reason)
-        return render_template("register.html", form=form), form.status
-    if users.find_by(username_key=users.fold(form.username.data)):
-        form.username.errors.append(NAME_TAKEN)
-        return render_template("register.html", form=form), form.status
-    throttle.spend_attempt("address", form.email.data, throttle.network())
-    begin_registration(form)
-    return visitor.go_to("registration.verify")
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("registration", None, rate_limit.client_network())
+        username, email = form.username.data, form.email.data
+        weakness = passwords.find_weakness(form.password.data, username, email)
+        if weakness:
+            form.password.errors.append(weakness)
+        elif users.find_by_username(username):
+            form.username.errors.append(USERNAME_TAKEN_MESSAGE)
+        else:
+            network = rate_limit.client_network()
+            rate_limit.count_attempt_now("registration_email", email, network)
+            begin_registration(form)
+            return redirects.redirect_keeping_next("registration.verify_email")
+    return render_template("register.html", form=form), form.status_code
 
 
 @bp.route("/register/verify", methods=["GET", "POST"])
-def verify():
-    """Ask for the code that was mailed, and make the account."""
-    waiting = waiting_registration()
-    if waiting is None:  # because of a second click, perhaps
-        return visitor.go_to("enrolment.enrol")
+def verify_email():
+    """Verify the email code, create the user and begin a pending login."""
+    registration = find_pending_registration()
+    if registration is None:  # a second click, for example
+        return redirects.redirect_keeping_next("enrolment.enrol")
     if "resend" in request.form:
-        return resend(waiting)
+        return resend_code(registration)
     form = EmailCodeForm()
-    form.email_code.description = f"We sent it to {waiting.email}. {EMAIL_CODE_HINT}"
-    if not form.validate_on_submit():
-        return render_template("verify.html", form=form), form.status
-    throttle.spend_attempt("email code", waiting.session_id)
-    if not use_code(waiting, form.email_code.data):
-        if waiting_registration() is None:
-            return visitor.go_to("enrolment.enrol")
-        audit.record("mailed code refused", renewing_user())
-        form.email_code.errors.append(EMAIL_CODE_REFUSED)
-        return render_template("verify.html", form=form), form.status
-    user = renewing_user()
-    user = user or users.create(waiting.username, waiting.email, waiting.password_hash)
-    if user is None:
-        form.refuse(TAKEN)
-        return render_template("verify.html", form=form), form.status
-    audit.record("address proved", user)
-    visitor.begin_login(user)
-    session["has_proved_address"] = True  # this session alone, until there is a phone
-    return visitor.go_to("enrolment.enrol")
+    form.email_code.description = (
+        f"We sent it to {registration.email}. {EMAIL_CODE_HINT}"
+    )
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("email_code", registration.session_id)
+        if consume_email_code(registration, form.email_code.data):
+            return finish_registration(form, registration)
+        if find_pending_registration() is None:  # another request was faster
+            return redirects.redirect_keeping_next("enrolment.enrol")
+        audit.record("email_code_rejected", find_re_enrolling_user())
+        form.email_code.errors.append(INVALID_EMAIL_CODE_MESSAGE)
+    return render_template("verify_email.html", form=form), form.status_code
 
 
-def resend(waiting):
-    """Send another code, and no more than three an hour."""
-    throttle.spend_attempt("resend", waiting.email, throttle.network())
-    post_code(waiting)
-    flash("Another mail is on its way, unless you had three in the last hour.")
-    return visitor.go_to("registration.verify")
+def finish_registration(form, registration):
+    """Create the user and begin a pending login, unless name or address is taken."""
+    user = find_re_enrolling_user() or users.create(
+        registration.username, registration.email, registration.password_hash
+    )
+    if user:
+        audit.record("email_verified", user)
+        pending_login.begin_pending_login(user)
+        session["email_verified"] = True  # in this session, for its enrolment
+        return redirects.redirect_keeping_next("enrolment.enrol")
+    db.session.rollback()  # the email code is not consumed
+    form.add_error(USERNAME_OR_EMAIL_TAKEN_MESSAGE)
+    return render_template("verify_email.html", form=form), form.status_code
+
+
+def resend_code(registration):
+    """Enqueue another code, of which at most three an hour are sent."""
+    network = rate_limit.client_network()
+    rate_limit.count_attempt_now("email_code_resend", registration.email, network)
+    enqueue_code_or_notice(registration)
+    flash("Another email is on its way, unless you had three in the last hour.")
+    return redirects.redirect_keeping_next("registration.verify_email")

@@ -1,9 +1,9 @@
-"""Who the users are."""
+"""Users."""
 
 import secrets
 
 from flask_login import UserMixin
-from sqlalchemy import ForeignKey
+from sqlalchemy import BigInteger
 from sqlalchemy import String
 from sqlalchemy import select
 from sqlalchemy import update
@@ -14,79 +14,98 @@ from sqlalchemy.orm import relationship
 
 from . import passwords
 from .db import db
-from .db import is_new
+from .db import insert_if_absent
 
 
-def fold(name):
-    """Return a user name or an address in the spelling in which it is compared."""
-    return name.strip().lower()
+def normalise_identifier(identifier):
+    """Return a user name or email address in the spelling in which it is compared."""
+    return identifier.strip().lower()
 
 
 class User(UserMixin, db.Model):
-    """Somebody who may log in."""
+    """A user who can log in."""
 
     __tablename__ = "users"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     username: Mapped[str] = mapped_column(String(32))
-    username_key: Mapped[str] = mapped_column(String(32), unique=True)
+    normalised_username: Mapped[str] = mapped_column(String(32), unique=True)
     email: Mapped[str] = mapped_column(String(254), unique=True)
     password_hash: Mapped[str] = mapped_column(String(255))
     session_token: Mapped[str] = mapped_column(
         String(43), unique=True, default=secrets.token_urlsafe
     )
+    # epoch seconds, or NULL
+    disabled_at: Mapped[int | None] = mapped_column(BigInteger)
+    re_enrolment_required_at: Mapped[int | None] = mapped_column(BigInteger)
     second_factor = relationship("SecondFactor", uselist=False)
 
+    @property
+    def is_active(self):
+        """Return whether no operator disabled the user."""
+        return self.disabled_at is None
+
     def get_id(self):
-        """Return what sessions know the user by; a new one ends them all."""
+        """Return the session token: Flask-Login stores it in the cookie."""
         return self.session_token
 
 
-class Suspension(db.Model):
-    """A user whom an operator lets in no more."""
-
-    __tablename__ = "suspensions"
-
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
-
-
-def find(token):
-    """Return the user to whom a session belongs, or None."""
-    same_token = select(User).filter_by(session_token=token)
-    # Each page asks next whether there is a second factor: both come in one query.
-    return db.session.scalar(same_token.options(joinedload(User.second_factor)))
+def find_by_session_token(session_token):
+    """Return the user whose sessions carry this token, or None."""
+    query = select(User).filter_by(session_token=session_token)
+    # Each page asks next whether there is a second factor: load both in one query.
+    return db.session.scalar(query.options(joinedload(User.second_factor)))
 
 
-def find_by(**key):
-    """Return the user with this folded name or address, or None."""
-    return db.session.scalar(select(User).filter_by(**key))
+def find_by_username(username):
+    """Return the user of this name, in any spelling, or None."""
+    normalised_username = normalise_identifier(username)
+    query = select(User).filter_by(normalised_username=normalised_username)
+    return db.session.scalar(query)
+
+
+def find_by_email(email):
+    """Return the user of this address, in any spelling, or None."""
+    return db.session.scalar(select(User).filter_by(email=normalise_identifier(email)))
 
 
 def authenticate(username, password):
-    """Return the user if name and password are right, or None."""
-    named = select(User).filter_by(username_key=fold(username))
-    user = db.session.scalar(named.where(User.id.not_in(select(Suspension.user_id))))
-    # A stranger costs a hash as well: the time must not tell who has an account.
-    right = passwords.is_right(password, user.password_hash if user else None)
-    return user if right else None
+    """Verify a user name and password; return the user, or None."""
+    user = find_by_username(username)
+    # Hash for an unknown name as well, or the time would reveal which names exist.
+    password_hash = user.password_hash if user else None
+    password_matches = passwords.verify_password(password, password_hash)
+    return user if password_matches and user.is_active else None
 
 
-def renew_hash(user, password):
-    """Keep a password as we keep them today, if it was kept in an older way."""
-    old = user.password_hash
-    if passwords.is_outdated(old):
-        unchanged = {"id": user.id, "password_hash": old}  # hashing takes a while
-        new = {"password_hash": passwords.hash_password(password)}
-        db.session.execute(update(User).filter_by(**unchanged).values(**new))
+def rehash_if_outdated(user, password):
+    """Replace the password's hash if it was made by an older method."""
+    old_hash = user.password_hash
+    if passwords.is_hash_outdated(old_hash):
+        # Hashing takes a while: do not overwrite a password that was changed meanwhile.
+        db.session.execute(
+            update(User)
+            .filter_by(id=user.id, password_hash=old_hash)
+            .values(password_hash=passwords.hash_password(password))
+        )
 
 
 def create(username, email, password_hash):
-    """Make a user; return None if the name or the address is taken."""
-    user = User(username=username, username_key=fold(username), email=fold(email))
-    user.password_hash = password_hash
-    return user if is_new(user) else None
+    """Insert a user and return it; return None if the name or the address is taken."""
+    return insert_if_absent(
+        User,
+        username=username,
+        normalised_username=normalise_identifier(username),
+        email=normalise_identifier(email),
+        password_hash=password_hash,
+    )
 
 
-def end_sessions(user):
-    """End the user's sessions and pending logins, on all devices."""
+def lock_user(user):
+    """Reload the user and lock the row until the transaction ends."""
+    db.session.refresh(user, with_for_update={"of": User})
+
+
+def end_all_sessions(user):
+    """Rotate the session token, which ends all sessions and pending logins."""
     user.session_token = secrets.token_urlsafe()

@@ -1,4 +1,4 @@
-"""The tables of suspended users, and of those who may set up a phone again."""
+"""Add the columns by which operators disable users and ask for re-enrolment."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,13 +8,10 @@ down_revision = "0002"
 
 
 def upgrade():
-    for table in ("suspensions", "renewals"):
-        user_id = sa.ForeignKey("users.id")
-        op.create_table(
-            table, sa.Column("user_id", sa.Integer, user_id, primary_key=True)
-        )
+    op.add_column("users", sa.Column("disabled_at", sa.BigInteger))
+    op.add_column("users", sa.Column("re_enrolment_required_at", sa.BigInteger))
 
 
 def downgrade():
-    for table in ("renewals", "suspensions"):
-        op.drop_table(table)
+    op.drop_column("users", "re_enrolment_required_at")
+    op.drop_column("users", "disabled_at")

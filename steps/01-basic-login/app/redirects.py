@@ -1,0 +1,15 @@
+"""The next URL."""
+
+import re
+
+from flask import request
+from flask import url_for
+
+# A path on this site: one slash, then no character that browsers drop or take for one.
+LOCAL_PATH_PATTERN = re.compile(r"/(?!/)[!-\[\]-~]*")
+
+
+def next_url():
+    """Return the URL that was asked for before the login, if it is on this site."""
+    target = request.args.get("next", "")
+    return target if LOCAL_PATH_PATTERN.fullmatch(target) else url_for("pages.home")

@@ -1,0 +1,105 @@
+"""Recovery codes."""
+
+import secrets
+from base64 import b32encode
+from hashlib import sha256
+
+from flask import Blueprint
+from flask import flash
+from flask import redirect
+from flask import render_template
+from wtforms import StringField
+from wtforms.validators import InputRequired
+
+from . import pending_login
+from . import rate_limit
+from . import redirects
+from . import second_factor
+from . import sessions
+from .forms import BaseForm
+
+CODE_COUNT = 10
+CODE_BYTES = 15  # 120 bits need no slow hash (OWASP ASVS V6.5.2)
+INVALID_RECOVERY_CODE_MESSAGE = (
+    "That recovery code did not work. Check it, or use another: each works once."
+)
+
+_code_hashes = {}  # user id -> hashes of the codes that are left
+
+bp = Blueprint("recovery_codes", __name__)
+
+
+def init_app(app):
+    app.register_blueprint(bp)
+
+
+class RecoveryCodeForm(BaseForm):
+    """One of the recovery codes."""
+
+    recovery_code = StringField(
+        "Recovery code",
+        description=(
+            "One of the ten that you saved when you set up your authenticator app."
+        ),
+        validators=[InputRequired("Enter one of your recovery codes.")],
+        render_kw={"autocomplete": "off", "value": ""},
+    )
+
+
+def generate_code():
+    """Generate a random recovery code, in groups of four that are easy to copy."""
+    text = b32encode(secrets.token_bytes(CODE_BYTES)).decode().lower()
+    return "-".join(text[i : i + 4] for i in range(0, len(text), 4))
+
+
+def hash_code(code):
+    """Hash a recovery code without regard to case, hyphens and white space."""
+    text = "".join(code.split()).replace("-", "").lower()
+    return sha256(text.encode()).hexdigest()
+
+
+def regenerate_codes(user):
+    """Delete the user's recovery codes, store new ones and return them."""
+    codes = [generate_code() for _ in range(CODE_COUNT)]
+    _code_hashes[user.id] = {hash_code(code) for code in codes}
+    return codes
+
+
+def regenerate_and_render_codes(user):
+    """Replace the user's recovery codes, and render the new ones this once."""
+    return render_template(
+        "recovery_codes.html",
+        codes=regenerate_codes(user),
+        next_url=redirects.next_url(),
+    )
+
+
+def count_codes_left(user):
+    """Return how many unused recovery codes the user has."""
+    return len(_code_hashes.get(user.id, ()))
+
+
+def consume_code(user, code):
+    """Consume a recovery code; return whether it was valid and unused."""
+    try:
+        _code_hashes.get(user.id, set()).remove(hash_code(code))
+    except KeyError:
+        return False
+    return True
+
+
+@bp.route("/login/recovery", methods=["GET", "POST"])
+@pending_login.pending_login_required
+def verify(user):
+    """Verify a recovery code in place of a TOTP code, and log in."""
+    if not second_factor.is_enrolled(user):
+        return redirects.redirect_keeping_next("enrolment.enrol")
+    form = RecoveryCodeForm()
+    if form.validate_on_submit():
+        rate_limit.count_attempt_now("login_recovery_code", user.username)
+        if consume_code(user, form.recovery_code.data):
+            sessions.log_in(user)
+            flash(f"You used a recovery code. Codes left: {count_codes_left(user)}.")
+            return redirect(redirects.next_url())
+        form.recovery_code.errors.append(INVALID_RECOVERY_CODE_MESSAGE)
+    return render_template("recovery_code.html", form=form), form.status_code

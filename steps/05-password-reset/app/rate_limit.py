@@ -1,0 +1,153 @@
+"""Rate limits: attempts per account and network."""
+
+import hmac
+import time
+from ipaddress import ip_address
+from ipaddress import ip_network
+
+from flask import request
+from sqlalchemy import BigInteger
+from sqlalchemy import String
+from sqlalchemy import delete
+from sqlalchemy import text
+from sqlalchemy import update
+from sqlalchemy.orm import Mapped
+from sqlalchemy.orm import mapped_column
+from werkzeug.exceptions import TooManyRequests
+
+from .crypto import derive_key
+from .db import db
+from .users import normalise_identifier
+
+LIMIT_PER_ACCOUNT = 5  # attempts in a window
+LIMIT_PER_NETWORK = 20
+LIMIT_PER_ACCOUNT_FROM_ALL_NETWORKS = 50
+LIMIT_PER_IPV6_48 = 100
+WINDOW_SECONDS = 15 * 60
+EMAIL_LIMIT = 3  # emails in EMAIL_WINDOW_SECONDS
+EMAIL_WINDOW_SECONDS = 60 * 60
+
+# A complete login deletes the account's counters of these actions.
+LOGIN_ACTIONS = (
+    "login_password",
+    "login_code",
+    "login_recovery_code",
+    "enrolment_code",
+    "account_password",
+    "account_code",
+)
+
+# One statement counts and returns the count, so that no other request comes in between.
+# A window that starts up to a minute in the future is still open: clocks may differ.
+UPSERT_COUNTER = text("""
+    INSERT INTO rate_limit_counters AS counter (bucket, window_started_at, count)
+    VALUES (:bucket, :now, 1)
+    ON CONFLICT (bucket) DO UPDATE SET
+        count = CASE WHEN counter.window_started_at BETWEEN :oldest AND :now + 60
+            THEN counter.count ELSE 0 END + 1,
+        window_started_at = CASE
+            WHEN counter.window_started_at BETWEEN :oldest AND :now + 60
+            THEN counter.window_started_at ELSE :now END
+    RETURNING count, window_started_at
+""")
+
+
+class RateLimitCounter(db.Model):
+    """How many attempts were counted in a bucket since its window started."""
+
+    __tablename__ = "rate_limit_counters"
+
+    bucket: Mapped[str] = mapped_column(String(64), primary_key=True)  # HMAC, hex
+    # epoch seconds
+    window_started_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    count: Mapped[int]
+
+
+def client_network():
+    """Return the client's network: an IPv4 address, or the /64 of an IPv6 address."""
+    try:
+        address = ip_address(request.remote_addr or "")
+    except ValueError:  # a unix socket has no address
+        return "unknown"
+    address = getattr(address, "ipv4_mapped", None) or address
+    prefix = 64 if address.version == 6 else 32
+    return str(ip_network((address.packed, prefix), strict=False))
+
+
+def bucket(*parts):
+    """Return the id of a bucket: an HMAC, so that nothing that was typed is stored."""
+    message = "\0".join(parts).encode()
+    return hmac.digest(derive_key("rate limit"), message, "sha256").hex()
+
+
+def limits(action, account, network):
+    """Yield the limit and the id of each bucket in which an attempt is counted."""
+    if network:
+        yield LIMIT_PER_NETWORK, bucket(action, "network", network)
+    if network and "/64" in network:  # one customer may have the /48 around it
+        network_48 = ip_network(network).supernet(new_prefix=48)
+        yield LIMIT_PER_IPV6_48, bucket(action, "network_48", str(network_48))
+    if network and account:
+        account = normalise_identifier(account)
+        yield LIMIT_PER_ACCOUNT, bucket(action, "account_in_network", account, network)
+    if account:
+        limit = LIMIT_PER_ACCOUNT_FROM_ALL_NETWORKS if network else LIMIT_PER_ACCOUNT
+        yield limit, bucket(action, "account", normalise_identifier(account))
+
+
+def count_attempt_now(action, account, network=None):
+    """Count an attempt before it is verified and commit; raise 429 after too many."""
+    now = int(time.time())
+    for limit, bucket_id in limits(action, account, network):
+        values = {"bucket": bucket_id, "now": now, "oldest": now - WINDOW_SECONDS + 1}
+        count, window_started_at = db.session.execute(UPSERT_COUNTER, values).one()
+        if count > limit:
+            break
+    db.session.commit()  # the attempt stays counted, even if the request fails
+    if count > limit:
+        remaining = window_started_at + WINDOW_SECONDS - now
+        raise TooManyRequests(retry_after=min(remaining, WINDOW_SECONDS))
+
+
+def reset_after_login(account, network):
+    """Delete the account's counters, and refund its attempts to the network."""
+    name = normalise_identifier(account)
+    account_in_network = bucket("login_password", "account_in_network", name, network)
+    deleted = (
+        delete(RateLimitCounter)
+        .filter_by(bucket=account_in_network)
+        .returning(RateLimitCounter.count, RateLimitCounter.window_started_at)
+    )
+    for attempts, window_started_at in db.session.execute(deleted):
+        refund_network(attempts, window_started_at, network)
+    buckets = [bucket(action, "account", name) for action in LOGIN_ACTIONS]
+    own = RateLimitCounter.bucket.in_(buckets)
+    expired = (
+        RateLimitCounter.window_started_at <= int(time.time()) - EMAIL_WINDOW_SECONDS
+    )
+    db.session.execute(delete(RateLimitCounter).where(own | expired))
+
+
+def refund_network(attempts, window_started_at, network):
+    """Subtract a login's attempts from its network, or a class would use it up."""
+    limits_of_network = limits("login_password", None, network)
+    network_buckets = [bucket_id for _, bucket_id in limits_of_network]
+    # A window that started later has not counted these attempts.
+    counted = RateLimitCounter.window_started_at <= window_started_at
+    remaining = RateLimitCounter.count - attempts
+    db.session.execute(
+        update(RateLimitCounter)
+        .where(RateLimitCounter.bucket.in_(network_buckets), counted, remaining >= 0)
+        .values(count=remaining)
+    )
+
+
+def consume_email_quota(kind, recipient_ref):
+    """Count an email of this kind; return whether the recipient may get another one."""
+    now = int(time.time())
+    values = {
+        "bucket": bucket("email", kind, recipient_ref),
+        "now": now,
+        "oldest": now - EMAIL_WINDOW_SECONDS + 1,
+    }
+    return db.session.execute(UPSERT_COUNTER, values).one().count <= EMAIL_LIMIT

@@ -1,0 +1,16 @@
+"""Trusted hosts, proxies and cookie flags."""
+
+from urllib.parse import urlsplit
+
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+
+def init_app(app):
+    base_url = urlsplit(app.config["BASE_URL"])
+    is_https = base_url.scheme == "https"
+    hosts = [base_url.hostname, *app.config["TRUSTED_HOSTS"]]
+    app.config["TRUSTED_HOSTS"] = None if app.config["DEVELOPMENT"] else hosts
+    app.config["SESSION_COOKIE_SECURE"] = is_https
+    app.config["SESSION_COOKIE_NAME"] = "__Host-session" if is_https else "session"
+    proxy_count = app.config["PROXIES"]
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxy_count, x_proto=proxy_count)

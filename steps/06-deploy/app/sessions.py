@@ -1,0 +1,92 @@
+"""Sessions: who is logged in."""
+
+import secrets
+import time
+
+from flask import g
+from flask import session
+from flask_login import LoginManager
+from flask_login import login_user
+
+from . import audit
+from . import lockout
+from . import rate_limit
+from . import users
+
+# NIST SP 800-63B-4 section 2.2.3 allows one hour and 24 hours.
+IDLE_TIMEOUT_SECONDS = 30 * 60  # without a request
+ABSOLUTE_TIMEOUT_SECONDS = 12 * 60 * 60  # since the login
+
+login_manager = LoginManager()
+login_manager.login_view = "auth.login"
+login_manager.login_message = None
+
+
+def init_app(app):
+    login_manager.init_app(app)
+
+
+@login_manager.user_loader
+def load_user(session_token):
+    """Return the user to whom this session belongs, or None."""
+    if "two_factor_verified" not in session:  # it began with a password alone
+        return None
+    if session_expired():
+        return None
+    touch_session()
+    user = users.find_by_session_token(session_token)
+    return user if user and user.second_factor else None
+
+
+def session_expired():
+    """Return whether this session is too old or was idle for too long."""
+    now = time.time()
+    age = now - session.get("logged_in_at", 0)
+    idle = now - session.get("last_seen_at", 0)
+    return age > ABSOLUTE_TIMEOUT_SECONDS or idle > IDLE_TIMEOUT_SECONDS
+
+
+def touch_session():
+    """Store the time of this request in the session, at most once a minute."""
+    now = int(time.time())
+    if now - session["last_seen_at"] > 60:  # not a new cookie with every response
+        session["last_seen_at"] = now
+
+
+def clear_session():
+    """Clear the session and its CSRF token, against session fixation."""
+    session.clear()
+    g.pop("csrf_token", None)  # Flask-WTF caches the token of the old session here
+
+
+def get_or_create_session_id():
+    """Return the session's random id; store a new one in the cookie if it has none."""
+    return session.setdefault("session_id", secrets.token_urlsafe(16))
+
+
+def log_in(user):
+    """Reset the limits, and begin a new session in which the user is logged in."""
+    rate_limit.reset_after_login(user.username, rate_limit.client_network())
+    lockout.reset("login", user.username)
+    lockout.reset("account", user.username)
+    clear_session()
+    session["two_factor_verified"] = True
+    session["logged_in_at"] = session["last_seen_at"] = int(time.time())
+    audit.record("logged_in", user)
+    login_user(user)
+
+
+def log_out():
+    """End all sessions of the user, on all devices."""
+    # Not current_user: if this session has expired, a copy may still be valid.
+    if user := users.find_by_session_token(session.get("_user_id")):
+        audit.record("logged_out", user)
+        users.end_all_sessions(user)
+    clear_session()
+
+
+def lock_user_and_check_session(user):
+    """Lock the user's row; return whether this session is still valid."""
+    users.lock_user(user)
+    session_token = session.get("_user_id") or session["pending_login"]["session_token"]
+    return user.get_id() == session_token
