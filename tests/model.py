@@ -286,10 +286,9 @@ class ReferenceModel:
         name = self.fold(name) if name else None
         if not address:
             return {(purpose, name): LIMIT}
-        network, customer = ADDRESSES[address]
         if not self.has_many_users:
-            network = address if "ffff" in address else network
-            return {(purpose, name, network): LIMIT}
+            return {(purpose, name, address): LIMIT}
+        network, customer = ADDRESSES[address]
         limits = {(purpose, "all", network): LIMIT_OF_NETWORK}
         if customer:
             limits[purpose, "all", customer] = LIMIT_PER_IPV6_48

@@ -21,7 +21,7 @@ LIMIT_OF_MAIL = 3  # an hour
 HOUR = 60 * 60
 DAY = 24 * HOUR
 LIMITED_KINDS = (
-    "address_known",
+    "account_exists",
     "email_code",
     "reset",
 )  # the kinds of mail with a limit
@@ -104,7 +104,7 @@ class ReferenceModelWithEmail(ReferenceModel):
         user.wrong_codes["login"] += 1
         if user.wrong_codes["login"] >= MAX_WRONG_CODES_IN_A_ROW:
             self.end_sessions(user)
-            self.post("password_stolen", user.email)
+            self.post("login_locked", user.email)
         return Answer(422, path)
 
     def use_up_recovery_code(self, user, code):
@@ -267,7 +267,7 @@ class ReferenceModelWithEmail(ReferenceModel):
             return refused
         user = self.logged_in_user(browser.session)
         self.use_up_any(user, change.code)
-        self.change(browser, user, "recovery_codes_renewed")
+        self.change(browser, user, "recovery_codes_regenerated")
         return Answer(200, path, shows="codes")
 
     def change_authenticator(self, browser, change):
@@ -301,7 +301,7 @@ class ReferenceModelWithEmail(ReferenceModel):
         if time_step is None:
             return Answer(422, path, shows="secret")
         user.secret, user.last_time_step = secret, time_step
-        self.change(browser, user, "phone_changed")
+        self.change(browser, user, "second_factor_replaced")
         return Answer(200, "/account")
 
     def change(self, browser, user, notice):
@@ -370,7 +370,7 @@ class ReferenceModelWithEmail(ReferenceModel):
         """The owner of a known address gets no code, but is told."""
         new = self.registrations[session.id]
         if self.find_by_email(new.email) and not self.is_renewal(session):
-            self.post("address_known", new.email)
+            self.post("account_exists", new.email)
         else:
             self.post("email_code", session.id)
 

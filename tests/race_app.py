@@ -1,6 +1,6 @@
 """What Gunicorn serves in the races: a step's app, as the environment describes it.
 
-Started by itself it is a sender of mails, who sends when a line comes.
+Started by itself it is a sender of emails, which sends when a line comes.
 
 `RACE_STEP` is the step's directory, or that of a copy; `RACE_CONFIG` is what
 `create_app` takes, as JSON.

@@ -32,7 +32,7 @@ ARGUMENTS = (
     # whatever a page asks for: nothing leaves this machine
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-WAIT_MILLISECONDS = 3_000  # milliseconds
+WAIT_MILLISECONDS = 3_000
 GREY_OF_PHOTO = """async photo => {
   const bytes = Uint8Array.from(atob(photo), letter => letter.charCodeAt(0));
   const image = await createImageBitmap(new Blob([bytes]));
@@ -236,7 +236,7 @@ class Screen:
         width, height, grey = self.tab.evaluate(GREY_OF_PHOTO, photo)
         pixels = memoryview(grey.encode("latin-1")).cast("B", (height, width))
         found = need("zxingcpp", "zxing-cpp").read_barcodes(pixels)
-        assert len(found) == 1, f"{self!r}: a phone cannot read the QR code"
+        assert len(found) == 1, f"{self!r}: no authenticator can read the QR code"
         return found[0].text
 
     def requests_to_others(self):

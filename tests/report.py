@@ -18,7 +18,7 @@ HEADINGS = {
     "test_session": {
         "01": "docs/01-basic-login.md#4-in-and-kept-out",
         "02": "docs/02-totp-verify.md#4-half-logged-in",
-        "03": "docs/03-qr-enrolment.md#3-a-secret-that-waits",
+        "03": "docs/03-qr-enrolment.md#3-a-pending-secret",
         "04": "docs/04b-one-statement.md#5-logging-out-everywhere",
         "05": "docs/05c-account.md#1-is-it-still-you",
     },
@@ -41,7 +41,7 @@ HEADINGS = {
     },
     "test_code_page": {
         "02": "docs/02-totp-verify.md#5-a-code-works-once",
-        "03": "docs/03-qr-enrolment.md#1-a-fresh-key",
+        "03": "docs/03-qr-enrolment.md#1-a-fresh-secret",
     },
     "test_throttle": {
         "02": "docs/02-totp-verify.md#3-few-guesses",
@@ -68,7 +68,7 @@ HEADINGS = {
         "05": "docs/05a-mail.md#2-the-sender",
         "06": "docs/06b-several-of-everything.md#4-the-mail-worker",
     },
-    "test_verify": {"05": "docs/05a-mail.md#4-an-address-is-proved"},
+    "test_verify": {"05": "docs/05a-mail.md#4-an-address-is-verified"},
     "test_reset": {"05": "docs/05b-reset.md#the-idea"},
     "test_account": {"05": "docs/05c-account.md#1-is-it-still-you"},
     "test_config": {"06": "docs/06a-refuse-to-start.md#2-good-or-no-start"},

@@ -40,7 +40,7 @@ from tests.stage import make_app
 from tests.visitor import Page
 from tests.visitor import Visitor
 
-WAIT_SECONDS = 30  # seconds
+WAIT_SECONDS = 30
 PASSWORD = "four lamps under one umbrella"
 
 _numbers = itertools.count(1)
@@ -60,7 +60,7 @@ def need_gunicorn(config):
 
 
 def new_network():
-    """Return an address of this machine that nobody has guessed from yet."""
+    """Return an address of this machine from which no attempt came yet."""
     number = next(_numbers)
     return f"127.{1 + number // 62_500}.{number // 250 % 250}.{2 + number % 250}"
 
@@ -152,8 +152,8 @@ class Server:
 
     @property
     def has_mail(self):
-        """Tell whether the step sends mails."""
-        return hasattr(self.door, "mail")
+        """Return whether the step sends emails."""
+        return hasattr(self.door, "outbox")
 
     @property
     def url(self):
@@ -171,7 +171,7 @@ class Server:
             "Traceback",
             "Error",
             "[ERROR]",
-            "locked",
+            "is locked",
             "CRITICAL",
             "WORKER TIMEOUT",
         )
@@ -186,7 +186,7 @@ class Server:
             return connection.execute(question, values).fetchall()
 
     def mails_to(self, address):
-        """Send the mails that wait; return all that this address ever got."""
+        """Send the emails that are due; return all that this address ever got."""
         with self.is_sending:
             done = self.app.test_cli_runner().invoke(args=["send-mail"])
             assert done.exit_code == 0, done.output
@@ -194,7 +194,7 @@ class Server:
             return [mail for mail in self.mailbox if mail.to == address]
 
     def let_senders_loose(self):
-        """Empty the outbox in two processes in the same moment; return the mails."""
+        """Empty the outbox in two processes in the same moment; return the emails."""
         if not self.senders:
             self.senders = [self._start_sender() for _ in range(2)]
         for sender in self.senders:
@@ -221,7 +221,7 @@ class Server:
         return Visitor(NetworkedBrowser(self.url, network or new_network()))
 
     def logged_in(self, account):
-        """Return a visitor who logged in without using a code of the phone."""
+        """Return a visitor who logged in without using a TOTP code."""
         visitor = self.visitor()
         visitor.give_password(account)
         page = visitor.open("/login/recovery")
@@ -230,18 +230,18 @@ class Server:
         return visitor
 
     def follow_reset_link(self, account, visitor=None):
-        """Ask for a reset mail and follow its link; return the page that opens."""
+        """Ask for a reset email and open its link; return the page that opens."""
         visitor = visitor or self.visitor()
         visitor.open("/reset").fill_in(email=address_of(account))
         link = self.mails_to(address_of(account))[-1].link
         return visitor.open(urlsplit(link).path)
 
     def account_without_factor(self):
-        """Return the account of a new user who has no phone yet."""
+        """Return the account of a new user who is not enrolled yet."""
         return self._new_account(has_authenticator=False)
 
     def account(self):
-        """Return the account of a new user with phone and recovery codes."""
+        """Return the account of a new user with authenticator and recovery codes."""
         return self._new_account(has_authenticator=True)
 
     def _new_account(self, has_authenticator):
@@ -254,10 +254,10 @@ class Server:
             )
             if has_authenticator:
                 account.authenticator = Authenticator(
-                    self.door.totp.new_secret(), RealClock()
+                    self.door.totp.generate_secret(), RealClock()
                 )
                 self.door.second_factor.activate(user, account.authenticator.secret, 0)
-                account.recovery_codes = self.door.recovery.renew_codes(user)
+                account.recovery_codes = self.door.recovery_codes.regenerate_codes(user)
             self.door.db.db.session.commit()
         return account
 
@@ -268,7 +268,7 @@ def address_of(account):
 
 
 class FlaskRun:
-    """A step as its reader starts it: `flask run`, which prints the mails."""
+    """A step as its reader starts it: `flask run`, which prints the emails."""
 
     def __init__(self, stage):
         self.clock = RealClock()
@@ -305,7 +305,7 @@ class FlaskRun:
         self.process.wait(timeout=10)
 
     def next_mail_to(self, address):
-        """Wait until another mail is printed, and return it; it is for this address."""
+        """Wait until another email is printed and return it; it is for this address."""
         self._wait_for(lambda: len(self._mails()) > self.mails_read)
         mails = self._mails()[self.mails_read :]
         self.mails_read += len(mails)
@@ -397,7 +397,7 @@ def send(server, shot, barrier):
 
 
 def is_logged_in_by(server, page):
-    """Tell whether the cookie that came with an answer opens the protected page."""
+    """Return whether the cookie that came with an answer opens the protected page."""
     visitor = server.visitor()
     for morsel in SimpleCookie(page.headers.get("Set-Cookie", "")).values():
         visitor.browser.session.cookies.set(morsel.key, morsel.value)

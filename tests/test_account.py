@@ -120,7 +120,7 @@ def test_the_account_belongs_to_those_who_are_logged_in(site, account):
 
 @since("05")
 @attack(45)
-def test_a_user_without_a_authenticator_has_no_account_page(site, account):
+def test_a_user_without_an_authenticator_has_no_account_page(site, account):
     account_without_factor, visitor = site.account_without_factor(), site.visitor()
     visitor.give_password(account_without_factor)
     for path in ("/account", *CHANGES):
@@ -520,7 +520,7 @@ def test_the_proof_for_a_new_authenticator_begins_a_new_session(site, account):
     ("path", "words"),
     [
         ("/account/password", "password was changed"),
-        ("/account/phone", "new phone"),
+        ("/account/phone", "new authenticator app"),
         ("/account/recovery-codes", "new recovery codes"),
     ],
 )
@@ -570,7 +570,7 @@ def test_a_change_that_cannot_be_kept_changes_nothing(step, clock, path):
         page = page.fill_in(**values)
         values = {"code": scan(page, clock).code()}
     site.sql(
-        "CREATE TRIGGER broken BEFORE INSERT ON letters "
+        "CREATE TRIGGER broken BEFORE INSERT ON outbox_emails "
         "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"
     )
     answer = page.fill_in(**values)
@@ -802,7 +802,7 @@ def test_a_code_at_the_very_end_of_the_ten_minutes_locks_nobody_out(
     page = page.fill_in(code=new.code_from(0))
     monkeypatch.undo()
 
-    if "new phone is set up" in page.text:
+    if "new authenticator app is set up" in page.text:
         account.authenticator = new
     clock.move(5 * 60)
     site.visitor().log_in(account)
@@ -851,11 +851,11 @@ def test_the_new_secret_is_never_shown_after_it_was_confirmed(step, site, accoun
 @since("05")
 @attack(50)
 def test_no_secret_waits_once_the_new_authenticator_is_confirmed(site, account):
-    before = site.sql("SELECT session_id FROM waiting_secrets")
+    before = site.sql("SELECT session_id FROM pending_secrets")
     page = change(logged_in(site, account), account, "/account/phone")
 
     assert page.path == "/account"
-    assert site.sql("SELECT session_id FROM waiting_secrets") == before
+    assert site.sql("SELECT session_id FROM pending_secrets") == before
 
 
 @since("05")

@@ -80,14 +80,14 @@ def account(screen):
 
 
 def scanned_authenticator(screen):
-    """Return a phone that scanned the enrolment page, and what it read."""
+    """Return an authenticator that scanned the enrolment page, and what it read."""
     uri = urlsplit(screen.scan())
     fields = parse_qs(uri.query)
     return Authenticator(fields["secret"][0], screen.site.clock), uri
 
 
 def open_enrolment(screen):
-    """Give the password of a user who has no phone yet."""
+    """Give the password of a user who is not enrolled yet."""
     return screen.give_password(screen.site.account_without_factor())
 
 
@@ -98,7 +98,7 @@ def recovery_codes_on(screen):
 
 
 def enrol(screen, account):
-    """Set up the phone in the browser; the page with the recovery codes is open."""
+    """Enrol in the browser; the page with the recovery codes is open."""
     screen.give_password(account)
     account.authenticator, _ = scanned_authenticator(screen)
     screen.fill_in(code=account.authenticator.code())
@@ -178,7 +178,7 @@ def test_a_user_forgets_the_password_and_moves_to_a_new_authenticator(
 
 
 def register_in(screen, account):
-    """Register, and type in the code from the mail; the phone comes next."""
+    """Register, and type in the code from the email; the enrolment comes next."""
     address = f"{account.username}@example.org"
     password = {"password": account.password, "confirm": account.password}
     screen.open("/login").follow("Create an account")
@@ -189,7 +189,7 @@ def register_in(screen, account):
 
 
 def enrol_here(screen, account):
-    """Set up the phone on the page that is open, by the code of this time step."""
+    """Enrol on the page that is open, by the code of this time step."""
     account.authenticator, _ = scanned_authenticator(screen)
     screen.fill_in(code=account.authenticator.code_from(0))
     account.recovery_codes = recovery_codes_on(screen)
@@ -201,7 +201,7 @@ def enrol_here(screen, account):
 
 @since("03")
 @attack(52)
-def test_a_authenticator_reads_the_qr_code_wide_and_narrow_light_and_dark(screen):
+def test_an_authenticator_reads_the_qr_code_wide_and_narrow_light_and_dark(screen):
     open_enrolment(screen)
     secret = screen.find("#secret").text_content()
     for scheme in SCHEMES:
@@ -217,7 +217,7 @@ def test_a_authenticator_reads_the_qr_code_wide_and_narrow_light_and_dark(screen
 @since("03")
 @attack(52)
 @pytest.mark.parametrize("issuer", ["A + B & C", "Café", "\u6249"])
-def test_a_authenticator_shows_the_issuer_that_is_configured(new_screen, issuer):
+def test_an_authenticator_shows_the_issuer_that_is_configured(new_screen, issuer):
     screen = open_enrolment(new_screen(ISSUER=issuer))
     _, uri = scanned_authenticator(screen)
 
@@ -239,41 +239,41 @@ def test_the_recovery_codes_are_on_the_printed_page(screen):
 
 
 def password_pages(screen, account):
-    """Stop at the password page, and refused there."""
+    """Stop at the password page, and rejected there."""
     screen.open("/login")
     yield "login"
     screen.fill_in(username=account.username, password="a wrong password")
-    yield "login refused"
+    yield "login rejected"
     screen.give_password(account)
 
 
 def registration_pages(screen):
-    """Stop at the page that makes an account, and refused there."""
+    """Stop at the page that makes an account, and rejected there."""
     screen.open("/register")
     yield "registration"
     screen.fill_in(username="k", email="kim@example.org", password="short", confirm="x")
-    yield "registration refused"
+    yield "registration rejected"
 
 
 def enrolment_pages(screen, account):
-    """Set up the phone, wrongly first, and come back to the code page."""
+    """Enrol, wrongly first, and come back to the code page."""
     yield "enrol"
     screen.fill_in(code="000000")
-    yield "enrol refused"
+    yield "enrol rejected"
     enrol(screen, account)
     yield "recovery codes"
     screen.follow("I have saved them").log_out()
     screen.give_password(account).follow("I cannot use my authenticator app")
     yield "recovery"
     screen.fill_in(recovery_code="not-a-code-of-ours")
-    yield "recovery refused"
+    yield "recovery rejected"
     screen.fill_in(recovery_code=account.recovery_code())
     yield "home, told how many codes are left"
     screen.log_out().give_password(account)
 
 
 def verify_pages(screen):
-    """Stop where the mailed code is asked for, refused there, and with another mail."""
+    """Stop where the email code is asked for, rejected there, and sent another one."""
     screen.open("/register")
     screen.fill_in(
         username="lee",
@@ -283,9 +283,9 @@ def verify_pages(screen):
     )
     yield "verify"
     screen.fill_in(email_code="00000000")
-    yield "verify refused"
+    yield "verify rejected"
     screen.press(screen.find("button", "Send another code"))
-    yield "verify, told of another mail"
+    yield "verify, told of another email"
 
 
 def reset_pages(screen, account):
@@ -293,7 +293,7 @@ def reset_pages(screen, account):
     screen.open("/reset")
     yield "reset"
     screen.fill_in(email="kim@example")
-    yield "reset refused"
+    yield "reset rejected"
     screen.fill_in(email=address_of(screen, account))
     yield "login, told that an email is on its way"
     screen.open("/reset/not-a-link")
@@ -302,7 +302,7 @@ def reset_pages(screen, account):
     yield "new password"
     new = {"password": f"{GOOD_PASSWORD}, too", "confirm": f"{GOOD_PASSWORD}, too"}
     screen.fill_in(**new, code=account.authenticator.wrong_code())
-    yield "new password refused"
+    yield "new password rejected"
     screen.fill_in(**new, code=account.authenticator.code())
     account.password = new["password"]
     yield "login, told that the password is changed"
@@ -316,7 +316,7 @@ def address_of(screen, account):
 
 
 def link_in_mail_to(screen, account):
-    """Return the path of the link that was mailed to the user of an account."""
+    """Return the path of the link that was emailed to the user of an account."""
     address = address_of(screen, account)
     mails = [mail for mail in screen.site.mails() if mail.to == address]
     return urlsplit(mails[-1].link).path
@@ -329,32 +329,32 @@ def account_pages(screen, account):
     screen.follow("Change password")
     yield "change password"
     screen.fill_in(current_password="x", password="short", confirm="y", code="0")
-    yield "change password refused"
+    yield "change password rejected"
     password = f"{GOOD_PASSWORD}, again"
     new = {"password": password, "confirm": password}
     screen.fill_in(current_password="x", **new, code="000000")
-    yield "change password refused as a whole"
+    yield "change password rejected as a whole"
     code = account.authenticator.code()
     screen.fill_in(current_password=account.password, **new, code=code)
     account.password = password
     yield "account, told that the password is changed"
     screen.follow("Move to a new authenticator app")
-    yield "new phone"
+    yield "new authenticator"
     screen.fill_in(current_password="x", code="000000")
-    yield "new phone refused"
+    yield "new authenticator rejected"
     code = account.authenticator.code()
     screen.fill_in(current_password=account.password, code=code)
-    yield "new phone, secret"
+    yield "new authenticator, secret"
     screen.fill_in(code="000000")
-    yield "new phone, code refused"
+    yield "new authenticator, code rejected"
     account.authenticator, _ = scanned_authenticator(screen)
     screen.fill_in(code=account.authenticator.code())
-    yield "account, told that the new phone is set up"
-    screen.site.clock.move(15 * 60)  # five proofs in a quarter of an hour are the limit
+    yield "account, told that the new authenticator is set up"
+    screen.site.clock.move(15 * 60)  # the rate limit is five attempts in this time
     screen.follow("Make new codes")
     yield "new codes"
     screen.fill_in(current_password="x", code="000000")
-    yield "new codes refused"
+    yield "new codes rejected"
     code = account.authenticator.code()
     screen.fill_in(current_password=account.password, code=code)
     account.recovery_codes = recovery_codes_on(screen)
@@ -363,10 +363,10 @@ def account_pages(screen, account):
 
 
 def code_pages(screen, account):
-    """Stop at the code page, and refused and paused there; then log in."""
+    """Stop at the code page, rejected and rate-limited there; then log in."""
     yield "code"
     screen.fill_in(code=account.authenticator.wrong_code())
-    yield "code refused"
+    yield "code rejected"
     while screen.status == 422:
         screen.fill_in(code=account.authenticator.wrong_code())
     yield "429"
@@ -435,7 +435,7 @@ def expected_status(name):
     """Return the status that a page should come with."""
     if name.isdecimal():
         return int(name)
-    return 422 if "refused" in name else 200
+    return 422 if "rejected" in name else 200
 
 
 @attack(51)
@@ -477,7 +477,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(screen):
     assert reached[3:] == ["Show password", "Continue"]
 
 
-def test_a_refused_login_is_what_a_screen_reader_reads_first(screen):
+def test_a_rejected_login_is_what_a_screen_reader_reads_first(screen):
     screen.open("/login").fill_in(username="admin", password="wrong")
 
     assert screen.status == 422
@@ -501,17 +501,19 @@ def test_the_code_field_waits_for_the_code_and_for_another_one(screen, account):
 
 
 @since("05")
-def test_the_field_for_the_mailed_code_waits_for_it(screen):
+def test_the_field_for_the_email_code_waits_for_it(screen):
     pages = verify_pages(screen)
     assert next(pages) == "verify"
     assert screen.find("[name=email_code]:focus").is_visible()
-    assert next(pages) == "verify refused"
+    assert next(pages) == "verify rejected"
 
     assert screen.find("[name=email_code]:focus").input_value() == ""
 
 
 @since("05")
-def test_a_refused_proof_is_what_a_screen_reader_reads_first(screen, account):
+def test_a_rejected_reauthentication_is_what_a_screen_reader_reads_first(
+    screen, account
+):
     screen.log_in(account).open("/account/phone")
     screen.fill_in(current_password="x", code="000000")
 
@@ -611,7 +613,7 @@ def test_back_after_the_logout_shows_nothing_of_the_account(screen, account, pat
 @attack(40, 50)
 def test_back_after_the_logout_does_not_show_the_new_secret(screen, account):
     pages = account_pages(screen.log_in(account), account)
-    while next(pages) != "new phone, secret":
+    while next(pages) != "new authenticator, secret":
         pass
     assert screen.find("#secret").is_visible()
     screen.log_out()

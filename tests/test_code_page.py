@@ -267,7 +267,7 @@ def test_a_wrong_code_and_a_used_one_get_the_same_answer(site, account):
 
 @since("02")
 @attack(80)
-def test_the_code_field_suits_a_authenticator_and_never_gives_a_code_back(
+def test_the_code_field_suits_an_authenticator_and_never_gives_a_code_back(
     visitor, account
 ):
     page = visitor.give_password(account)

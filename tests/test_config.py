@@ -325,7 +325,7 @@ def test_no_variable_makes_hashing_cheap_or_opens_a_way_around(step, start):
     app = start(GOOD | SWITCHES)
 
     assert app.config["PASSWORD_HASH_METHOD"] == SLOW_HASH
-    assert app.extensions["dummy_hash"].startswith(f"{SLOW_HASH}$")
+    assert app.extensions["dummy_password_hash"].startswith(f"{SLOW_HASH}$")
     assert app.config["WTF_CSRF_ENABLED"] is True
     assert app.config["DEVELOPMENT"] is False
     assert not app.testing
@@ -360,7 +360,7 @@ def test_the_example_lists_just_the_settings_that_there_are(step):
 def test_every_setting_says_what_it_means(step):
     assert settings_of(step)
     for setting in settings_of(step):
-        assert re.fullmatch(r"[A-Z].{10,}\.", setting.meaning), setting.name
+        assert re.fullmatch(r"[A-Z].{10,}\.", setting.description), setting.name
 
 
 @since("06")

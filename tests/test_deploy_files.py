@@ -274,17 +274,17 @@ def test_nginx_takes_a_little_more_than_the_app(step):
 
 
 def test_the_error_page_of_nginx_has_the_headers_of_the_app(step):
-    security = step.load(step.folder).security
+    headers = step.load(step.folder).security_headers
     site, page = (
         read(step.folder, f"deploy/{n}") for n in ("nginx.conf", "error.html")
     )
     found = dict(re.findall(r'^ +add_header (\S+) "?(.+?)"? always;$', site, re.M))
     policy = found.pop("Content-Security-Policy")
 
-    expected = dict(security.HEADERS)
+    expected = dict(headers.SECURITY_HEADERS)
     del expected["Content-Security-Policy"]
     expected["Strict-Transport-Security"] = (
-        f"max-age={security.TWO_YEARS}; includeSubDomains"
+        f"max-age={headers.HSTS_SECONDS}; includeSubDomains"
     )
     expected["Cache-Control"] = "no-store"
     expected["Retry-After"] = "$door_retry_after"

@@ -32,11 +32,15 @@ def site(tmp_path):
     app = folder / "app"
     with (app / "users.py").open("a", encoding="utf-8") as users:
         users.write(f"{STANDS_IN}\n{switch}")
-    put_before(app / "auth.py", "    visitor.begin_login(user)\n", login)
-    put_before(app / "enrolment.py", "    visitor.log_in(user)\n", end)
-    put_before(app / "enrolment.py", "from . import vault\n", "from . import users\n")
+    put_before(
+        app / "auth.py",
+        "            pending_login.begin_pending_login(user)\n",
+        login,
+    )
+    put_before(app / "enrolment.py", "    sessions.log_in(user)\n", end)
+    put_before(app / "enrolment.py", "from .db import db\n", "from . import users\n")
     last = "    return user if user and user.second_factor else None\n"
-    put_before(app / "visitor.py", last, loader)
+    put_before(app / "sessions.py", last, loader)
     return Stage("04", folder).start(RealClock())
 
 

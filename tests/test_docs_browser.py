@@ -109,7 +109,7 @@ def test_a_command_is_copied_without_its_prompt_and_answer(screen):
     assert "302" not in copied
 
 
-def test_a_authenticator_reads_the_demo_key_off_the_page_in_light_and_dark(screen):
+def test_a_phone_reads_the_demo_key_off_the_page_in_light_and_dark(screen):
     screen.open("/02-totp-verify/")
     for scheme in ("light", "dark"):
         screen.prefer(scheme)

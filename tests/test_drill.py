@@ -27,7 +27,7 @@ from tests.drill import network
 from tests.drill.postgres import PostgreSQL
 from tests.drill.site import TOTP_KEY
 from tests.drill.site import Site
-from tests.drill.traffic import Newcomers
+from tests.drill.traffic import Enrolments
 from tests.drill.traffic import Traffic
 from tests.marks import attack
 from tests.marks import never_red
@@ -108,7 +108,7 @@ def browser_of(site):
 
 
 class Person:
-    """Somebody with a browser, a mailbox and a phone, who writes everything down."""
+    """A user with a browser, a mailbox and an authenticator, who notes all secrets."""
 
     def __init__(self, site, screen, name):
         self.site = site
@@ -119,13 +119,13 @@ class Person:
 
     def type(self, **values):
         """Fill in the form that is open, and remember what nobody may read."""
-        self.site.mails_to(self.address)  # one that still waits would say it for two
+        self.site.mails_to(self.address)  # one that is still queued would count twice
         self.secrets.update(values.values())
         self.screen.fill_in(**values)
         self.secrets.update(cookie["value"] for cookie in self.screen.context.cookies())
 
     def register(self):
-        """Create an account, and prove the address."""
+        """Create an account, and verify the address."""
         self.screen.open("/").follow("Create an account")
         names = {"username": self.account.username, "email": self.address}
         self.screen.fill_in(**names, password=PASSWORD, confirm=PASSWORD)
@@ -133,13 +133,13 @@ class Person:
         assert self.screen.path == "/enrol", self.screen.text
 
     def scan(self):
-        """Return a phone that has scanned the page."""
+        """Return an authenticator that has scanned the page."""
         fields = parse_qs(urlsplit(self.screen.scan()).query)
         self.secrets.update(fields["secret"])
         return Authenticator(fields["secret"][0], RealClock())
 
     def enrol(self):
-        """Set up the phone, and save the recovery codes."""
+        """Enrol the authenticator, and save the recovery codes."""
         self.account.authenticator = self.scan()
         self.type(code=self.account.authenticator.code_from(0))
         codes = [code.inner_text() for code in self.screen.find_all(".recovery-code")]
@@ -149,7 +149,7 @@ class Person:
         self.screen.follow("I have saved them")
 
     def reset_password(self):
-        """Forget the password, and set another one by the link in the mail."""
+        """Forget the password, and set another one by the link in the email."""
         self.screen.open("/login").follow("I forgot my password")
         self.screen.fill_in(email=self.address)
         link = urlsplit(self.site.mails_to(self.address)[-1].link)
@@ -239,7 +239,7 @@ def test_both_logs_tell_what_a_visitor_did_and_from_which_network(site):
     assert (line["method"], line["path"], line["status"]) == ("GET", "/nothing", "404")
     assert line["network"] == visitor.browser.network
     assert "by-somebody" not in site.log
-    events = [line for line in audit_lines(site) if "logged in" in line["event"]]
+    events = [line for line in audit_lines(site) if line["event"] == "logged_in"]
     assert events[-1]["network"] == visitor.browser.network
 
 
@@ -373,7 +373,7 @@ def test_a_recovery_code_sent_to_both_servers_at_once_logs_in_once(quick_site):
 
 @since("06")
 @attack(69)
-def test_of_guesses_sent_to_both_servers_at_once_five_are_looked_at(quick_site):
+def test_of_wrong_codes_sent_to_both_servers_at_once_five_are_verified(quick_site):
     races.assert_every_round(quick_site, races.wrong_codes)
 
 
@@ -459,14 +459,12 @@ def test_while_no_server_runs_nginx_says_so_and_keeps_links_to_itself(site):
 
 @since("06")
 @attack(137)
-def test_without_its_database_the_site_asks_for_patience_and_then_goes_on(
-    site, machine
-):
+def test_without_its_database_the_site_answers_503_and_then_goes_on(site, machine):
     postgres, _ = machine
     account = site.account()
     visitor, guest = site.logged_in(account), site.visitor()
     form = guest.open("/login")
-    site.wait_for_mails()  # or one would be sent again later
+    site.wait_for_mails()  # otherwise one would be sent again later
     postgres.stop()
     try:
         pages = [
@@ -491,17 +489,18 @@ def test_without_its_database_the_site_asks_for_patience_and_then_goes_on(
     site.visitor().log_in(account)
 
 
-# The mail
+# The emails
 
 
-def waiting(site):
-    """Return how many letters wait, and how often they have been tried at most."""
-    return site.ask_database("SELECT count(*), coalesce(max(tries), 0) FROM letters")[0]
+def queued(site):
+    """Return how many emails are queued, and how often one was tried at most."""
+    question = "SELECT count(*), coalesce(max(delivery_attempts), 0) FROM outbox_emails"
+    return site.ask_database(question)[0]
 
 
 @since("06")
 @attack(109, 126)
-def test_while_the_mail_server_is_away_no_mail_is_lost_or_sent_twice(site, machine):
+def test_while_the_mail_server_is_away_no_email_is_lost_or_sent_twice(site, machine):
     _, mail = machine
     accounts = [site.account() for _ in range(10)]
     site.wait_for_mails()
@@ -509,27 +508,27 @@ def test_while_the_mail_server_is_away_no_mail_is_lost_or_sent_twice(site, machi
     try:
         for account in accounts:
             site.visitor().open("/reset").fill_in(email=races.address_of(account))
-        site.wait_for(lambda: waiting(site) == (len(accounts), 1))
+        site.wait_for(lambda: queued(site) == (len(accounts), 1))
         site.restart_worker()
     finally:
         mail.come_back()
-    assert waiting(site) == (len(accounts), 1)
-    site.ask_database("UPDATE letters SET due = 0")  # the pause has passed
-    second = site.start_again()
+    assert queued(site) == (len(accounts), 1)
+    site.ask_database("UPDATE outbox_emails SET next_attempt_at = 0")  # now it is due
+    second = site.start_another_worker()
     try:
         mails = [site.mails_to(races.address_of(account)) for account in accounts]
     finally:
         assert second.end() == 0
 
     assert [len(found) for found in mails] == [1] * len(accounts)
-    for account, [letter] in zip(accounts, mails, strict=True):
-        page = site.visitor().open(urlsplit(letter.link).path)
+    for account, [email] in zip(accounts, mails, strict=True):
+        page = site.visitor().open(urlsplit(email.link).path)
         assert page.path == "/reset/new", account
 
 
 @since("06")
 @attack(109)
-def test_a_worker_that_is_told_to_end_finishes_the_mail_that_is_on_its_way(
+def test_a_worker_that_is_told_to_end_finishes_the_email_that_is_on_its_way(
     site, machine
 ):
     _, mail = machine
@@ -556,37 +555,39 @@ def change_keys(traffic, *keys):
         traffic.wait_for_more()
 
 
-def from_app(site, account):
-    """Tell whether an account's phone opens the door."""
+def can_log_in(site, account):
+    """Return whether an account's authenticator completes a login."""
     page = site.visitor().give_password(account)
     return page.fill_in(code=account.authenticator.code_from(1)).path == "/"
 
 
 @since("06")
 @attack(100)
-def test_keys_are_changed_while_users_set_up_authenticators_and_log_in(step, sites):
+def test_keys_are_changed_while_users_enrol_and_log_in(step, sites):
     site = sites(step, "keys", **CHEAP)
     accounts = [site.account() for _ in range(120)]  # more than one batch
-    secrets = "SELECT secret FROM second_factors"
+    secrets = "SELECT encrypted_secret FROM second_factors"
     before = {secret for [secret] in site.ask_database(secrets)}
     new_key = "another key that nobody has used before the drill"
 
-    with Newcomers(site).flowing() as newcomers:
-        change_keys(newcomers, TOTP_KEY, new_key)  # first every server can read it
-        change_keys(newcomers, new_key, TOTP_KEY)  # then they write with it
+    with Enrolments(site).flowing() as enrolments:
+        change_keys(enrolments, TOTP_KEY, new_key)  # first every server can read it
+        change_keys(enrolments, new_key, TOTP_KEY)  # then they write with it
         site.run("keys", "rotate")
-        change_keys(newcomers, new_key)
-    newcomers.assert_nobody_noticed()
+        change_keys(enrolments, new_key)
+    enrolments.assert_nobody_noticed()
 
     with ThreadPoolExecutor(4) as threads:
-        are_in = list(threads.map(lambda account: from_app(site, account), accounts))
-    assert all(are_in), f"{are_in.count(False)} of {len(are_in)} are locked out"
-    rows = site.ask_database("SELECT user_id, secret FROM second_factors")
-    assert len(rows) == len(accounts) + len(newcomers.accounts)
+        logged_in = list(
+            threads.map(lambda account: can_log_in(site, account), accounts)
+        )
+    assert all(logged_in), f"{logged_in.count(False)} of {len(accounts)} are locked out"
+    rows = site.ask_database("SELECT user_id, encrypted_secret FROM second_factors")
+    assert len(rows) == len(accounts) + len(enrolments.accounts)
     assert not before & {secret for _, secret in rows}
     new_app = make_app(site.door, site.config | {"TOTP_KEYS": new_key})
     with new_app.app_context():
-        assert all(site.door.vault.decrypt(*row) for row in rows)
+        assert all(site.door.crypto.decrypt_for(*row) for row in rows)
     assert not site.complaints()
 
 

@@ -55,7 +55,7 @@ def test_without_the_password_there_is_no_enrolment(site):
 
 @since("03")
 @attack(45)
-def test_no_code_opens_the_code_page_of_a_user_without_a_authenticator(site):
+def test_no_code_opens_the_code_page_of_a_user_without_an_authenticator(site):
     visitor = site.visitor()
     target, data = visitor.give_password(site.account_without_factor()).filled_in(
         code="000000"
@@ -195,8 +195,8 @@ def test_a_tab_that_is_confirmed_while_another_one_loads_is_no_failure_of_ours(s
     visitor.give_password(site.account_without_factor())
 
     def delete_before_reading(connection, cursor, statement, *others):
-        if statement.startswith("SELECT waiting_secrets"):
-            cursor.execute("DELETE FROM waiting_secrets")
+        if statement.startswith("SELECT pending_secrets"):
+            cursor.execute("DELETE FROM pending_secrets")
 
     event.listen(site.engine, "before_cursor_execute", delete_before_reading)
 
@@ -317,7 +317,7 @@ def test_odd_text_spends_no_guess_of_the_enrolment(site, clock):
 @attack(13, 18, 130)
 @since("03")
 @until("03")
-def test_a_restart_forgets_the_authenticators_and_whoever_has_the_password_enrols_another(
+def test_a_restart_forgets_the_second_factors_and_whoever_has_the_password_enrols_another(
     site, account, clock
 ):
     thief = site.start_again().visitor()
@@ -331,7 +331,7 @@ def test_a_restart_forgets_the_authenticators_and_whoever_has_the_password_enrol
 @attack(130)
 @since("03")
 @until("03")
-def test_a_session_outlives_the_authenticator_that_it_began_with(site, account):
+def test_a_session_outlives_the_second_factor_that_it_began_with(site, account):
     visitor = site.visitor()
     visitor.log_in(account)
     restarted = site.start_again()

@@ -146,7 +146,13 @@ def test_whatever_the_account_is_told_in_one_field_it_stays_as_it_is(
 
 def what_is_kept(site):
     """Return what a database holds of users, and of those who want to be some."""
-    tables = ("users", "second_factors", "recovery_codes", "resets", "registrations")
+    tables = (
+        "users",
+        "second_factors",
+        "recovery_codes",
+        "password_resets",
+        "pending_registrations",
+    )
     return [site.sql(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
 
 
@@ -171,7 +177,7 @@ def log_in(path, visitor, account):
 
 
 def prove(visitor, account):
-    """Go as far as the code of the new phone."""
+    """Go as far as the code of the new authenticator app."""
     log_in("/account/phone", visitor, account)
     code = account.recovery_codes[-1]
     visitor.fill_in(current_password=account.password, code=code)

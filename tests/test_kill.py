@@ -28,7 +28,7 @@ from tutorial import TIME_STEP
 KILLS = 12
 KILLS_AGAIN = 6  # on the steps after the one that brought the database
 CLIENTS = 4
-IN_MEMORY = "the step before forgets its phones at every restart, and says so"
+IN_MEMORY = "the step before forgets its second factors at every restart, and says so"
 
 pytestmark = [pytest.mark.races, never_red(IN_MEMORY)]
 
@@ -60,7 +60,7 @@ class Journey:
         self.doing = "nothing"
 
     def register(self):
-        """Make the account; return the page that enrols a phone."""
+        """Make the account; return the page that enrols an authenticator."""
         name = self.account.username
         page = self.server.visitor().open("/register")
         values = {"username": name, "email": f"{name}@example.org"}
@@ -71,13 +71,13 @@ class Journey:
         return page
 
     def verify(self, page):
-        """Prove the address with the code that was mailed to it."""
+        """Verify the address with the code that was emailed to it."""
         self.doing = "verify"
         mails = self.server.mails_to(address_of(self.account))
         return page.fill_in(email_code=mails[-1].code)
 
     def enrol(self, page):
-        """Set up the phone; it is known even if the answer gets lost."""
+        """Enrol an authenticator; it is known even if the answer gets lost."""
         self.doing = "enrolment"
         self.account.authenticator = scan(page, RealClock())
         sent_in = None
@@ -106,7 +106,7 @@ class Owner:
         self.account = server.account()
         self.passwords = [PASSWORD]  # the one that holds, and one that may hold
         self.authenticators = [self.account.authenticator]  # likewise
-        self.codes_spent = []  # the last one only if the change was made
+        self.codes_consumed = []  # the last one only if the change was made
         self.link = None
         self.changes = [self.change_password, self.reset, self.move]
         self.changes = self.changes[first_change:] + self.changes[:first_change]
@@ -127,34 +127,34 @@ class Owner:
             self.failure = failure
         self.doing = "nothing"
 
-    def proof(self):
-        """Return what proves that it is the owner who asks."""
+    def reauthentication(self):
+        """Return what the owner types in to reauthenticate."""
         code = self.account.recovery_code()
         return {"current_password": self.account.password, "code": code}
 
     def change_password(self, visitor):
         """Change the password on the account page."""
-        self._set_password(visitor.open("/account/password"), **self.proof())
+        self._set_password(visitor.open("/account/password"), **self.reauthentication())
 
     def reset(self, visitor):
-        """Change the password with a link from a mail."""
+        """Change the password with a link in an email."""
         page = self.server.follow_reset_link(self.account)
         self.link = page.visitor
         self._set_password(page, code=self.account.recovery_code())
         self.link = None
 
-    def _set_password(self, page, **proof):
+    def _set_password(self, page, **typed):
         password = f"{PASSWORD}, {time.time()}"
         self.passwords.append(password)
-        self.codes_spent.append(proof["code"])
-        page = page.fill_in(**proof, password=password, confirm=password)
+        self.codes_consumed.append(typed["code"])
+        page = page.fill_in(**typed, password=password, confirm=password)
         assert page.path in ("/account", "/login"), page.text
         self.passwords = [password]
         self.account.password = password
 
     def move(self, visitor):
         """Move to a new authenticator app."""
-        page = visitor.open("/account/phone").fill_in(**self.proof())
+        page = visitor.open("/account/phone").fill_in(**self.reauthentication())
         authenticator = scan(page, RealClock())
         self.authenticators.append(authenticator)
         page = page.fill_in(code=authenticator.code_from(-1))
@@ -219,7 +219,7 @@ def what_is_kept(server, account):
         return False, None, set()
     question = "SELECT last_time_step FROM second_factors WHERE user_id = ?"
     factor = server.ask_database(question, *user[0])
-    question = "SELECT hash FROM recovery_codes WHERE user_id = ?"
+    question = "SELECT code_hash FROM recovery_codes WHERE user_id = ?"
     codes = {row[0] for row in server.ask_database(question, *user[0])}
     return True, factor[0][0] if factor else None, codes
 
@@ -230,8 +230,9 @@ def assert_change_was_made_or_not(server, owner):
     assert len(works) == 1, f"{owner.doing}: {owner.passwords} {works}"
     owner.account.password = works[0]
     if len(owner.passwords) == 2:
-        is_spent = hash_of(server, owner.codes_spent[-1]) not in codes_of(server, owner)
-        assert is_spent == (works == owner.passwords[1:]), owner.doing
+        code = hash_of(server, owner.codes_consumed[-1])
+        consumed = code not in codes_of(server, owner)
+        assert consumed == (works == owner.passwords[1:]), owner.doing
     if owner.link:
         page = owner.link.open("/reset/new").path
         assert page == ("/reset/new" if works == [owner.passwords[0]] else "/reset")
@@ -245,14 +246,14 @@ def assert_change_was_made_or_not(server, owner):
 
 
 def is_password(server, account, password):
-    """Tell whether a password leads on to the code page."""
+    """Return whether a password leads on to the code page."""
     account = Account(account.username, password)
     return server.visitor().give_password(account).path == "/login/code"
 
 
 def hash_of(server, code):
     """Return what the database keeps of a recovery code."""
-    return server.door.recovery.hash_code(code)
+    return server.door.recovery_codes.hash_code(code)
 
 
 def codes_of(server, owner):
@@ -261,7 +262,7 @@ def codes_of(server, owner):
 
 
 def ends_login(server, owner, authenticator):
-    """Tell whether a phone's next code lets the owner in."""
+    """Return whether an authenticator's next code completes a login."""
     page = server.visitor().give_password(owner.account)
     return page.fill_in(code=authenticator.code_from(1)).path == "/"
 
@@ -273,7 +274,7 @@ def assert_nobody_is_locked_out(server, journey):
         return
     account = journey.account
     is_user, last_time_step, codes = what_is_kept(server, account)
-    hashes = {server.door.recovery.hash_code(code) for code in account.recovery_codes}
+    hashes = {hash_of(server, code) for code in account.recovery_codes}
     assert hashes <= codes
     assert len(codes) == (0 if last_time_step is None else 10)
     if last_time_step is not None:

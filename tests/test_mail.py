@@ -191,7 +191,7 @@ def register_again(site, account):
 NOTICES = {
     "password": (change_password, "password was changed"),
     "password by mail": (reset_password, "password was changed"),
-    "phone": (change_authenticator, "new phone"),
+    "phone": (change_authenticator, "new authenticator app"),
     "recovery codes": (renew_recovery_codes, "new recovery codes"),
     "recovery code": (use_recovery_code, "recovery code of your Door account was used"),
     "wrong codes": (type_wrong_codes, "password is locked"),
@@ -206,7 +206,7 @@ def html_of(message):
 
 def next_try(site):
     """Move the clock to the moment at which the next waiting mail is due."""
-    [[due]] = site.sql("SELECT min(due) FROM letters")
+    [[due]] = site.sql("SELECT min(next_attempt_at) FROM outbox_emails")
     site.clock.move_to(due)
 
 
@@ -224,7 +224,7 @@ def send_for(site, seconds):
 
 def waiting(site):
     """Return how many mails wait in the outbox."""
-    return site.sql("SELECT count(*) FROM letters")[0][0]
+    return site.sql("SELECT count(*) FROM outbox_emails")[0][0]
 
 
 @contextmanager
@@ -422,7 +422,9 @@ def test_a_mail_that_waits_holds_no_code_and_no_link(site, posting, server, log)
     ask_for_link(posting)
     server.answer_to_data = "451 lee@example.org kim@example.org later"
     posting.mails()
-    [[count]] = site.sql("SELECT count(*) FROM letters WHERE tries > 0")
+    [[count]] = site.sql(
+        "SELECT count(*) FROM outbox_emails WHERE delivery_attempts > 0"
+    )
     assert count == 2
 
     server.answer_to_data = None
@@ -430,7 +432,7 @@ def test_a_mail_that_waits_holds_no_code_and_no_link(site, posting, server, log)
     posting.mails()
     code = next(mail.code for mail in server.mails if "code" in mail.subject)
     link = next(mail.link for mail in server.mails if "Reset" in mail.subject)
-    rows = str(site.sql("SELECT * FROM letters"))
+    rows = str(site.sql("SELECT * FROM outbox_emails"))
     files = site.database.parent.glob(f"{site.database.name}*")
     stolen = b"".join(file.read_bytes() for file in files)
     for secret in (code, link, *link.rpartition("/")[2].split(".")):
@@ -458,7 +460,7 @@ def failing(site):
     failing.fails = False
 
     def note(connection, cursor, statement, *rest):
-        if not re.search("attempts|^ *SELECT", statement):
+        if not re.search("rate_limit_counters|^ *SELECT", statement):
             connection.info["changed"] = True
 
     def fail(connection):
@@ -524,10 +526,10 @@ def test_what_a_mail_promises_is_kept_before_it_is_sent(site, posting, server):
     visitor = posting.visitor()
     fill_in_registration(visitor)
     with on_its_way(posting, server):
-        kept = site.sql("SELECT code_hash FROM registrations")
+        kept = site.sql("SELECT code_hash FROM pending_registrations")
 
     assert kept != [(None,)]
-    assert kept == site.sql("SELECT code_hash FROM registrations")
+    assert kept == site.sql("SELECT code_hash FROM pending_registrations")
 
 
 # How many mails
@@ -799,7 +801,9 @@ def test_a_mail_is_given_up_even_if_its_fortieth_try_was_cut_short(
     account_without_factor(site)
     server.answers["kim@example.org"] = "450 later"
     register_again(posting, None)
-    site.sql("UPDATE letters SET tries = 40")  # nobody lived to see how that one ended
+    site.sql(
+        "UPDATE outbox_emails SET delivery_attempts = 40"
+    )  # nobody lived to see how that one ended
     posting.mails()
 
     assert len(server.tries) == 1
@@ -841,7 +845,7 @@ def test_a_mail_that_the_database_refuses_is_sent_later_and_stops_no_other(site)
     site.clock.move(1)
     ask_for_link(site)
     refuse = "BEGIN SELECT RAISE(ABORT, 'disk full'); END"
-    site.sql(f"CREATE TRIGGER refusing BEFORE UPDATE ON registrations {refuse}")
+    site.sql(f"CREATE TRIGGER refusing BEFORE UPDATE ON pending_registrations {refuse}")
     [mail] = site.mails()
     assert mail.link
 

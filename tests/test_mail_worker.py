@@ -68,7 +68,7 @@ class Worker(Process):
 
 @since("06")
 @attack(109)
-def test_the_worker_sends_what_waits_and_what_comes_and_ends_when_told(site, server):
+def test_the_worker_sends_what_is_due_and_what_comes_and_ends_when_told(site, server):
     first = begin(site, email="kim@example.org")
     with Worker(site, server) as worker:
         worker.wait_for(lambda: len(server.mails) == 1)
@@ -83,7 +83,7 @@ def test_the_worker_sends_what_waits_and_what_comes_and_ends_when_told(site, ser
 
 @since("06")
 @attack(109)
-def test_a_worker_that_is_told_to_end_finishes_its_letter(site, server):
+def test_a_worker_that_is_told_to_end_finishes_its_email(site, server):
     begin(site, email="kim@example.org")
     server.hold()
     with Worker(site, server) as worker:
@@ -103,9 +103,9 @@ def test_a_worker_outlives_a_database_that_is_away(site, server):
     with Worker(site, server) as worker:
         begin(site, email="kim@example.org")
         worker.wait_for(lambda: len(server.mails) == 1)
-        site.sql("ALTER TABLE letters RENAME TO away")
+        site.sql("ALTER TABLE outbox_emails RENAME TO away")
         told = worker.process.stderr.readline().decode()
-        site.sql("ALTER TABLE away RENAME TO letters")
+        site.sql("ALTER TABLE away RENAME TO outbox_emails")
         begin(site, email="lee@example.org")
         worker.wait_for(lambda: len(server.mails) == 2)
         worker.end()

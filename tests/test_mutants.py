@@ -47,7 +47,7 @@ def test_every_step_has_its_mistakes_and_no_two_are_the_same():
 
 
 def test_mistakes_are_chosen_by_step_and_word():
-    one = Mutant("01", "keeps the session", "app/visitor.py", "a", "b")
+    one = Mutant("01", "keeps the session", "app/sessions.py", "a", "b")
     two = Mutant("02", "takes a code twice", "app/totp.py", "a", "b")
 
     assert chosen([one, two], [], "") == [one, two]
@@ -58,8 +58,8 @@ def test_mistakes_are_chosen_by_step_and_word():
 
 
 def test_a_quick_run_makes_one_mistake_in_each_file_and_another_one_the_next_day():
-    one = Mutant("01", "keeps the session", "app/visitor.py", "a", "b")
-    two = Mutant("02", "believes the cookie", "app/visitor.py", "c", "d")
+    one = Mutant("01", "keeps the session", "app/sessions.py", "a", "b")
+    two = Mutant("02", "believes the cookie", "app/sessions.py", "c", "d")
     other = Mutant("02", "takes a code twice", "app/second_factor.py", "a", "b")
     days = [one_of_each_file([one, two, other], date(2026, 5, day)) for day in (1, 2)]
 
@@ -111,7 +111,7 @@ CODE = ("02", "a mistake", "app/second_factor.py")
     ("old", "new", "verdict", "why"),
     [
         ("time_step <= _", "time_step < _", "caught", "test_a_code_works_once[02-"),
-        ('"""Use up a', '"""Spend a', "SURVIVED", "no test fails"),
+        ('"""Consume a', '"""Spend a', "SURVIVED", "no test fails"),
         ("time_step <= _", "time_stop <= _", "BROKEN", "NameError"),
         ("import totp", "import topt", "BROKEN", "ImportError"),
         ("time_step", "step", "NO MATCH", "not once"),

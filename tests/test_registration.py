@@ -52,7 +52,7 @@ ODD_ADDRESSES = [
 
 
 @since("04")
-def test_a_stranger_registers_and_sets_up_a_authenticator(site, clock):
+def test_a_stranger_registers_and_sets_up_an_authenticator(site, clock):
     account = register(site.visitor())
     enrol(site.visitor(), account, clock)
 

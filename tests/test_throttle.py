@@ -117,7 +117,7 @@ def test_a_guesser_does_not_lock_the_owner_out(site, account, attacker, owner):
     assert site.visitor(network=owner).give_password(account).status == 200
 
 
-@since("02")
+@since("04")
 @attack(63)
 def test_the_addresses_of_one_home_are_one_network(site, account):
     for number in range(LIMIT):
@@ -272,6 +272,16 @@ def test_a_botnet_may_guess_one_password_from_each_network(site, account):
 
 
 @gap
+@attack(67)
+@since("02")
+@until("03")
+def test_an_ipv6_customer_changes_the_address_and_guesses_on(site, account):
+    for number in range(10 * LIMIT):
+        visitor = site.visitor(network=f"2001:db8::{number:x}")
+        assert guess_password(visitor, account.username) == 422
+
+
+@gap
 @attack(69, 70)
 @since("02")
 @until("03")
@@ -414,11 +424,11 @@ def test_a_server_whose_clock_is_a_second_late_gives_no_guess_back(
 def test_a_throttled_network_fills_no_table(site):
     for number in range(20):
         guess_password(site.visitor(), f"user{number}")
-    rows = site.sql("SELECT count(*) FROM attempts")
+    rows = site.sql("SELECT count(*) FROM rate_limit_counters")
     for number in range(100):
         guess_password(site.visitor(), f"other{number}")
 
-    assert site.sql("SELECT count(*) FROM attempts") == rows
+    assert site.sql("SELECT count(*) FROM rate_limit_counters") == rows
 
 
 @since("04")
@@ -434,8 +444,8 @@ def test_old_counts_and_abandoned_enrolments_are_swept_away(site, account, clock
     site.visitor().log_in(account)
     site.account_without_factor()
 
-    assert site.sql("SELECT count(*) FROM attempts")[0][0] < 5
-    assert site.sql("SELECT count(*) FROM waiting_secrets") == [(1,)]
+    assert site.sql("SELECT count(*) FROM rate_limit_counters")[0][0] < 5
+    assert site.sql("SELECT count(*) FROM pending_secrets") == [(1,)]
 
 
 @since("04")
@@ -461,7 +471,7 @@ def test_the_names_of_counts_cannot_be_found_out_without_the_key(step, clock):
     for key in ("a key for tests, as long as a real one", "another of the same length"):
         site = step.start(clock, SECRET_KEY=key)
         guess_password(site.visitor(), "somebody")
-        seen.append(set(site.sql("SELECT bucket FROM attempts")))
+        seen.append(set(site.sql("SELECT bucket FROM rate_limit_counters")))
 
     assert len(seen[0]) == len(seen[1]) > 0
     assert not seen[0] & seen[1]
@@ -473,7 +483,7 @@ def test_the_names_of_counts_cannot_be_found_out_without_the_key(step, clock):
 def test_what_was_typed_is_not_stored_with_the_counts(site):
     guess_password(site.visitor(), "a name that was a password by mistake")
 
-    for (bucket,) in site.sql("SELECT bucket FROM attempts"):
+    for (bucket,) in site.sql("SELECT bucket FROM rate_limit_counters"):
         assert len(bucket) == 64
         assert set(bucket) <= set("0123456789abcdef")
 
@@ -741,12 +751,18 @@ def test_a_network_that_asks_for_links_for_many_addresses_fills_no_table(site):
     for number in range(20):
         page = visitor.open("/reset").fill_in(email=f"k{number}@example.org")
         assert page.status == 200
-    kept = [site.sql(f"SELECT count(*) FROM {t}") for t in ("attempts", "letters")]
+    kept = [
+        site.sql(f"SELECT count(*) FROM {t}")
+        for t in ("rate_limit_counters", "outbox_emails")
+    ]
     for number in range(20, 60):
         page = visitor.open("/reset").fill_in(email=f"k{number}@example.org")
         assert page.status == 429
 
-    now = [site.sql(f"SELECT count(*) FROM {t}") for t in ("attempts", "letters")]
+    now = [
+        site.sql(f"SELECT count(*) FROM {t}")
+        for t in ("rate_limit_counters", "outbox_emails")
+    ]
     assert now == kept
     elsewhere = site.visitor(network="192.0.2.8").open("/reset")
     assert elsewhere.fill_in(email="k99@example.org").status == 200
@@ -779,9 +795,9 @@ def test_counts_are_swept_away_after_an_hour_but_not_those_of_wrong_codes(
     site.visitor().log_in(other)
 
     # its network at the password page, and the wrong codes in a row of the other
-    assert site.sql("SELECT count(*) FROM attempts")[0][0] <= 2
+    assert site.sql("SELECT count(*) FROM rate_limit_counters")[0][0] <= 2
     site.account_without_factor()
-    assert site.sql("SELECT count(*) FROM waiting_secrets") == [(1,)]
+    assert site.sql("SELECT count(*) FROM pending_secrets") == [(1,)]
 
 
 # Twenty wrong codes in a row

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.marks import attack
+from tests.marks import gap
 from tests.marks import since
 from tests.marks import until
 from tests.stage import GOOD_PASSWORD
@@ -54,7 +55,7 @@ RECOVERY_REFUSED = (
 PROOF_REFUSED = "That password or code did not work. Check both: each code works once."
 RESET_SENT = (
     "If an account uses this address, an email is on its way. It can take a few minutes; "
-    "look in the spam folder too. You will also need your phone or a recovery code."
+    "look in the spam folder too. You will also need your authenticator app or a recovery code."
 )
 LINK_DEAD = "This link no longer works. Links last 20 minutes and work once"
 
@@ -70,12 +71,15 @@ def test_a_refused_login_does_not_say_which_half_was_wrong(visitor):
     assert error_on(page) == LOGIN_REFUSED
 
 
+@since("06")
 @attack(7)
-def test_text_that_is_none_is_refused_as_such(visitor):
+def test_a_character_that_cannot_be_stored_is_refused_as_such(visitor):
     page = visitor.open("/login").fill_in(username="ad\0min", password="password")
 
     assert page.status == 422
-    assert error_on(page) == "Something in this form is not text. Type it again."
+    assert error_on(page) == (
+        "This form contains a character that cannot be stored. Type it again."
+    )
 
 
 @since("02")
@@ -304,12 +308,12 @@ def test_the_focus_stays_above_the_qr_code_until_something_is_wrong(site):
 
 @since("03")
 @until("03")
-def test_the_log_says_at_the_start_that_authenticators_are_forgotten(
+def test_the_log_says_at_the_start_that_second_factors_are_forgotten(
     step, clock, caplog
 ):
     step.start(clock)
 
-    assert "a restart forgets them" in caplog.text
+    assert "a restart deletes them" in caplog.text
 
 
 @attack(115)
@@ -381,6 +385,21 @@ def test_the_page_for_too_many_attempts_says_how_long(visitor, account, clock):
     assert page.find("main a").attributes["href"] == "/login/code"
 
 
+@gap
+@attack(140)
+@until("03")
+def test_without_a_secret_key_a_restart_or_a_second_process_knows_nobody(step, clock):
+    site = step.start(clock, SECRET_KEY="")
+    visitor = site.visitor()
+    visitor.log_in(site.account())
+    assert visitor.is_logged_in()
+
+    other = site.start_again().visitor().take_cookies_of(visitor)
+
+    assert not other.is_logged_in()
+
+
+@since("04")
 @attack(140)
 @pytest.mark.races
 def test_eight_that_start_together_agree_on_one_key_that_only_we_may_read(
@@ -407,8 +426,7 @@ def test_eight_that_start_together_agree_on_one_key_that_only_we_may_read(
     assert re.fullmatch("[0-9a-f]{64}", key)
     assert keys(1) == {key}  # after a restart
     files = list((tmp_path / "instance").iterdir())
-    names = {"secret_key"} if step.number < "04" else {"secret_key", "totp_keys"}
-    assert {file.name for file in files} == names
+    assert {file.name for file in files} == {"secret_key", "totp_keys"}
     if os.name == "posix":  # elsewhere a mode means nothing
         assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
 

@@ -313,7 +313,7 @@ class EnrolmentMachine(LoginMachine):
 
     browsers = LoginMachine.browsers
     users = LoginMachine.users
-    endings = (*LoginMachine.endings, "lose_the_phone")
+    endings = (*LoginMachine.endings, "lose_the_authenticator")
 
     @initialize(target=users, is_enrolled=st.booleans())
     def know_a_user(self, is_enrolled):

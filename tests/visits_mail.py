@@ -36,12 +36,12 @@ PATHS = ["/", "/login/code", "/enrol", "/register/verify", "/reset/new", "/accou
 SUBJECTS = {
     "email_code": "Your code for Door",
     "reset": "Reset your Door password",
-    "address_known": "You have a Door account already",
+    "account_exists": "You have a Door account already",
     "password_changed": "Your Door password was changed",
-    "password_stolen": "Your Door password is locked: reset it",
-    "phone_changed": "Your Door account has a new authenticator app",
+    "login_locked": "Your Door password is locked: reset it",
+    "second_factor_replaced": "Your Door account has a new authenticator app",
     "recovery_code_used": "A recovery code of your Door account was used",
-    "recovery_codes_renewed": "Your Door account has new recovery codes",
+    "recovery_codes_regenerated": "Your Door account has new recovery codes",
     "second_factor_reset": "Set up an authenticator app for your Door account again",
 }
 
@@ -60,7 +60,7 @@ class EmailMachine(ManyUsersMachine):
         "join",
         "forget_the_password",
         "change_everything",
-        "move_to_a_new_phone",
+        "move_to_a_new_authenticator",
         "have_the_password_stolen",
         "have_the_mailbox_stolen",
         "have_the_session_stolen",
@@ -451,7 +451,7 @@ class ProductionMachine(EmailMachine):
 
     @once_somebody_came
     @rule(user=users)
-    def removes_a_authenticator(self, user):
+    def removes_an_authenticator(self, user):
         self.operate("reset-second-factor", user)
         self.model.remove_authenticator(user)
 
@@ -504,7 +504,7 @@ class ProductionMachine(EmailMachine):
         other = self.opened[1]
         self.log_in(browser, user=user)
         self.get_link(other, user)
-        self.removes_a_authenticator(user)
+        self.removes_an_authenticator(user)
         self.changes(other, user, False, "/reset/new", "none", new="new")
         for each in (browser, other):
             self.gives_password(each, user, "right", "plain", 1)

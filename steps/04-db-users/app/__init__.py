@@ -53,10 +53,9 @@ def create_app(config=None):
         WTF_CSRF_TIME_LIMIT=None,  # a form may stay open as long as its session
     )
     app.config.from_mapping(config or {})
-    if not app.config["SECRET_KEY"]:
-        app.config["SECRET_KEY"] = load_or_create_key(app, "secret_key")
-    if not app.config["TOTP_KEYS"]:
-        app.config["TOTP_KEYS"] = load_or_create_key(app, "totp_keys")
+    for name in ("SECRET_KEY", "TOTP_KEYS"):
+        if not app.config[name]:
+            app.config[name] = load_or_create_key(app, name)
     for module in MODULES:
         module.init_app(app)
     return app
@@ -64,8 +63,8 @@ def create_app(config=None):
 
 def load_or_create_key(app, name):
     """Return the key in a file of the instance folder; create the file if needed."""
-    path = Path(app.instance_path, name)
-    app.logger.warning("%s is not set: using %s.", name.upper(), path)
+    path = Path(app.instance_path, name.lower())
+    app.logger.warning("%s is not set: using %s.", name, path)
     if not path.exists():
         path.parent.mkdir(exist_ok=True)
         temporary = path.with_name(secrets.token_hex(8))
