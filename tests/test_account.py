@@ -41,7 +41,7 @@ def prove(visitor, account, path, **values):
 
 
 def move(visitor, account, **values):
-    """Move to a new authenticator app; return it, the page after it and the code that it took."""
+    """Move to a new authenticator app; return it, the page, and the code it took."""
     page = prove(visitor, account, "/account/phone", **values)
     authenticator = scan(page, account.authenticator.clock)
     code = authenticator.code()

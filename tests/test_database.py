@@ -109,7 +109,8 @@ def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
     )
     site.sql(
         "UPDATE second_factors SET encrypted_secret = "
-        "(SELECT encrypted_secret FROM second_factors WHERE user_id = ?) WHERE user_id = ?",
+        "(SELECT encrypted_secret FROM second_factors WHERE user_id = ?) "
+        "WHERE user_id = ?",
         thief_row,
         victim_row,
     )

@@ -234,7 +234,7 @@ def convert(tmp_path):
     [
         ("::: code 01 app/nowhere.py", "step 01 has no app/nowhere.py"),
         ("::: code 01 app/auth.py nobody", "app/auth.py has 0 of nobody"),
-        ("::: code 01 app/auth.py /form/", "fits 7 lines of app/auth.py, not one"),
+        ("::: code 01 app/auth.py /form/", "fits 6 lines of app/auth.py, not one"),
         ("::: code 01 app/templates/login.html nobody", "there is: title, main"),
         ("::: code 09 app/auth.py", "there is no step 09"),
         ("::: code 01", "::: code needs 2 words or more"),
@@ -280,26 +280,29 @@ def test_a_chapter_that_explains_everything_is_built(convert, number):
     "rest",
     [
         "",
-        "::: diff 02 app/visitor.py begin_login\n",
-        "::: diff 02 app/visitor.py begin_login\n\n    \nNot indented.\n",
-        "::: diff 02 app/visitor.py\n    All of it.\n",
-        "::: diff 02 app/visitor.py\n    @ begin_login\n    @ imports\n    Why.\n",
-        "::: diff 03 app/visitor.py session_id\n    Of another step.\n",
+        "::: diff 02 app/pending_login.py begin_pending_login\n",
+        "::: diff 02 app/pending_login.py begin_pending_login\n\n    \nNot indented.\n",
+        "::: diff 02 app/pending_login.py\n    All of it.\n",
+        "::: diff 02 app/pending_login.py\n"
+        "    @ begin_pending_login\n    @ imports\n    Why.\n",
+        "::: diff 03 app/sessions.py get_or_create_session_id\n    Of another step.\n",
     ],
 )
 def test_a_change_that_nothing_explains_fails(convert, rest):
-    missing = ("app/visitor.py", "begin_login")
+    missing = ("app/pending_login.py", "begin_pending_login")
     text = explaining("02", but=[missing])
 
     with pytest.raises(Exception, match="does not explain") as caught:
         convert(_02_a=f"{text}\n{rest}")
-    assert str(caught.value).splitlines()[1:] == ["  app/visitor.py begin_login"]
+    assert str(caught.value).splitlines()[1:] == [
+        "  app/pending_login.py begin_pending_login"
+    ]
 
 
 @pytest.mark.site
 def test_a_change_may_be_explained_on_another_page_of_the_chapter(convert):
-    missing = ("app/visitor.py", "begin_login")
-    rest = "::: diff 02 app/visitor.py begin_login\n    Why.\n"
+    missing = ("app/pending_login.py", "begin_pending_login")
+    rest = "::: diff 02 app/pending_login.py begin_pending_login\n    Why.\n"
 
     assert convert(_02_a=explaining("02", but=[missing]), _02b=rest)
 
@@ -323,13 +326,14 @@ def test_a_diff_shows_signs_as_text_and_counts_in_words(convert):
     page = convert(page="::: diff 02 app/auth.py login\n    *Why* it is.\n")
 
     document = LexborHTMLParser(page)
-    assert document.css_first(".count").text() == "3 lines added, 2 deleted"
+    assert document.css_first(".count").text() == "5 lines added, 3 deleted"
     assert document.css_first("em").text() == "Why"
     signs = [sign.text() for sign in document.css(".hunk ins .sign, .hunk del .sign")]
     assert set(signs) == {"+ ", "- "}
     assert [d.text() for d in document.css(".stop > .hunk del")] == [
-        "-     visitor.log_in(user)\n",
-        "-     return redirect(visitor.next_page())\n",
+        '-     """Verify user name and password, and log in."""\n',
+        "-             sessions.log_in(user)\n",
+        "-             return redirect(redirects.next_url())\n",
     ]
 
 
@@ -339,7 +343,9 @@ def test_the_note_stands_above_its_hunk(convert):
     page = convert(page=f"::: diff 02 app/auth.py\n    {notes}")
 
     text = LexborHTMLParser(page).body.text()
-    places = [text.index(w) for w in ("Below.", "begin_login", "Above.", "throttle\n")]
+    places = [
+        text.index(w) for w in ("Below.", "begin_pending", "Above.", "rate_limit\n")
+    ]
     assert places == sorted(places)
 
 
@@ -364,7 +370,7 @@ def test_the_command_under_a_diff_shows_the_same(convert):
 def test_code_is_shown_as_it_stands(convert):
     page = convert(
         page="::: code 01 app/users.py authenticate\n    Why.\n\n"
-        "::: code 01 app/auth.py /^REFUSED/\n\n"
+        "::: code 01 app/auth.py /^INVALID_LOGIN_MESSAGE/\n\n"
         "::: code 01 app/templates/home.html main\n"
     )
 
@@ -372,7 +378,7 @@ def test_code_is_shown_as_it_stands(convert):
     users = changes.files("01")["app/users.py"]
     first, last = changes.find_lines("app/users.py", users, "authenticate")
     assert shown[0].splitlines() == users[first - 1 : last]
-    assert shown[1].startswith("REFUSED = ")
+    assert shown[1].startswith("INVALID_LOGIN_MESSAGE = ")
     assert shown[2].startswith("{% block main %}")
 
 
@@ -393,7 +399,7 @@ def test_a_whole_file_is_shown_once_and_linked_from_the_others(convert):
 def test_a_summary_lists_files_packages_and_routes(convert):
     text = LexborHTMLParser(convert(page="::: summary 02\n")).body.text()
 
-    assert re.search(r"app/auth\.py\s+4\s+2", text)
+    assert re.search(r"app/auth\.py\s+7\s+3", text)
     assert "pyotp==2.12.0" in text
     assert "/login/code" in text
 

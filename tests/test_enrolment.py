@@ -242,7 +242,7 @@ def test_an_issuer_may_have_any_letters(step, clock, issuer):
 
 @since("03")
 @attack(116)
-def test_a_password_thief_who_enrols_first_learns_nothing_about_the_owner_s_authenticator(
+def test_a_password_thief_who_enrols_first_learns_nothing_about_the_owner_s_secret(
     site, clock
 ):
     account = site.account_without_factor()
@@ -317,7 +317,7 @@ def test_odd_text_spends_no_guess_of_the_enrolment(site, clock):
 @attack(13, 18, 130)
 @since("03")
 @until("03")
-def test_a_restart_forgets_the_second_factors_and_whoever_has_the_password_enrols_another(
+def test_a_restart_forgets_the_second_factors_and_a_thief_with_the_password_enrols(
     site, account, clock
 ):
     thief = site.start_again().visitor()

@@ -181,15 +181,21 @@ def test_an_impossible_date_in_a_header_makes_a_static_file_fail(
 
 @since("06")
 @attack(7)
-@pytest.mark.parametrize("date", [*IMPOSSIBLE_DATES, '"x"', ""])
-@pytest.mark.parametrize("others", [{}, {"Range": "bytes=0-1"}, {"If-Range": '"x"'}])
-@pytest.mark.parametrize("name", ["If-Modified-Since", "If-Range"])
-def test_whatever_date_a_header_says_a_static_file_is_sent(visitor, name, others, date):
-    headers = others | {name: date}
+@pytest.mark.filterwarnings("ignore:unclosed file")
+def test_whatever_date_a_header_says_a_static_file_is_sent(step, clock, monkeypatch):
+    site = step.start(clock, TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    monkeypatch.setattr(site.app.logger, "disabled", True)
+    visitor, statuses = site.visitor(), set()
+    for name in ("If-Modified-Since", "If-Range"):
+        for others in ({}, {"Range": "bytes=0-1"}, {"If-Range": '"x"'}):
+            for date in (*IMPOSSIBLE_DATES, '"x"', ""):
+                page = visitor.ask(
+                    "GET", "/static/icon.svg", headers=others | {name: date}
+                )
+                statuses.add(page.status)
 
-    page = visitor.ask("GET", "/static/icon.svg", headers=headers)
-
-    assert page.status == 200
+    gc.collect()
+    assert statuses == {200}
 
 
 @attack(98)

@@ -306,7 +306,7 @@ def test_a_link_alone_sets_no_password_if_an_authenticator_is_set_up_in_the_same
 @since("05")
 @attack(49)
 @pytest.mark.ours
-def test_a_code_of_an_authenticator_that_is_replaced_while_it_is_looked_at_resets_nothing(
+def test_a_code_of_a_secret_that_is_replaced_while_it_is_verified_resets_nothing(
     site, owner, clock
 ):
     mover = site.visitor()

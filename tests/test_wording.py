@@ -54,8 +54,9 @@ RECOVERY_REFUSED = (
 )
 PROOF_REFUSED = "That password or code did not work. Check both: each code works once."
 RESET_SENT = (
-    "If an account uses this address, an email is on its way. It can take a few minutes; "
-    "look in the spam folder too. You will also need your authenticator app or a recovery code."
+    "If an account uses this address, an email is on its way. "
+    "It can take a few minutes; look in the spam folder too. "
+    "You will also need your authenticator app or a recovery code."
 )
 LINK_DEAD = "This link no longer works. Links last 20 minutes and work once"
 
