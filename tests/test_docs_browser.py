@@ -87,8 +87,8 @@ def test_every_page_fits_and_can_be_read_by_everybody(built, screen):
 
 def test_what_is_copied_from_a_change_is_the_new_code(screen):
     screen.open("/02-totp-verify/")
-    stop = screen.find(".stop", "visitor.begin_login(user)")
-    hunk = stop.locator(".hunk", has_text="begin_login").first
+    stop = screen.find(".stop", "pending_login.begin_pending_login(user)")
+    hunk = stop.locator(".hunk", has_text="begin_pending_login").first
     hunk.hover()
     hunk.locator("button[data-clipboard-target], button.md-clipboard").first.click()
     copied = screen.tab.evaluate("navigator.clipboard.readText()")
@@ -123,6 +123,8 @@ def test_without_javascript_the_changes_are_there(browser, address):
         screen = Screen(None, address, context)
         screen.open("/02-totp-verify/")
 
-        assert screen.find(".stop ins", "visitor.begin_login").is_visible()
+        assert screen.find(
+            ".stop ins", "pending_login.begin_pending_login"
+        ).is_visible()
         screen.find("details.whole summary").click()
         assert screen.find("details.whole[open] .hunk").is_visible()

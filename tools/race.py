@@ -22,12 +22,12 @@ import tutorial
 MANY = 50
 NAME, PASSWORD = "admin", "password"
 SECRET = tutorial.RFC_KEY
-DECIDING = ("second_factor.py", "throttle.py")
+DECIDING = ("second_factor.py", "rate_limit.py")
 PAUSE = 0.05  # seconds, at each line
 
 
 def start(step, folder):
-    """Make the app of a step, with a user who has a phone."""
+    """Make the app of a step, with a user who is enrolled."""
     sys.path.insert(0, str(step))
     sys.dont_write_bytecode = True
     logging.disable()
@@ -45,10 +45,10 @@ def start(step, folder):
 
 
 def set_up_user(app):
-    """Give the user a phone; where users are kept in a table, make both first."""
+    """Enrol the user; where users are kept in a table, make both first."""
     users, second_factor = map(import_module, ("app.users", "app.second_factor"))
     if "migrate" not in app.extensions:
-        second_factor.activate(users.ADMIN, SECRET, 0)
+        second_factor.activate(users.DUMMY_USER, SECRET, 0)
         return
     import_module("flask_migrate").upgrade()
     hashed = import_module("app.passwords").hash_password(PASSWORD)
@@ -117,7 +117,7 @@ def main():
     statuses = race(step)
     print(f"{MANY} requests brought the same right code.")
     print(f"logged in: {statuses.count(302)}")
-    print(f"looked at, and refused: {statuses.count(422)}")
+    print(f"rejected: {statuses.count(422)}")
     print(f"too many attempts: {statuses.count(429)}")
 
 

@@ -343,14 +343,14 @@ def show_settings(block, is_last):
     number, path = block.words[0], "app/config.py"
     changes.lines_of(number, path)  # or the step has none
     config = load(changes.folder(number) / path)
-    nothing = config.from_environment({}) | {"DEBUG": False}
-    needed = {name for name, _ in config.problems(nothing)}
+    nothing = config.read_environment({}) | {"DEBUG": False}
+    needed = {name for name, _ in config.find_problems(nothing)}
     yield from ("| variable | what it is | default |", "|---|---|---|")
     for setting in config.SETTINGS:
         default = f"`{setting.default}`" if setting.default else ""
         if setting.name in needed:  # a default is then for development alone
             default = f"**needed** ({default})" if default else "**needed**"
-        yield f"| `{setting.name}` | {setting.meaning} | {default} |"
+        yield f"| `{setting.name}` | {setting.description} | {default} |"
 
 
 def load(path):

@@ -63,7 +63,7 @@ SETTINGS = (
     Setting("BASE_URL", "How users reach it.", "http://127.0.0.1:5000", parse_base_url),
     Setting("TRUSTED_HOSTS", "Further names that it is reached by.", "", parse_list),
     Setting("PROXIES", "How many proxies stand in front of it.", "0", parse_count),
-    Setting("ISSUER", "The name that the app shows.", "Door"),
+    Setting("ISSUER", "What the authenticator app shows.", "Door"),
     Setting("MAIL_SERVER", "Takes our emails; without one they are printed."),
     Setting("MAIL_PORT", "The port of the mail server.", "25", parse_count),
     Setting("MAIL_USE_TLS", "Talk to it encrypted (STARTTLS).", "no", parse_bool),

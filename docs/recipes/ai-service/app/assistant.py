@@ -1,4 +1,4 @@
-"""Answers questions with a language model, whose server speaks as OpenAI's does."""
+"""The assistant: a language model whose server speaks as OpenAI's does."""
 
 import json
 import logging
@@ -18,21 +18,21 @@ from flask_login import current_user
 from werkzeug.exceptions import HTTPException
 
 from . import audit
-from . import throttle
+from . import rate_limit
 
-LONGEST_QUESTION = 4000  # characters
-PATIENCE = 20  # seconds in which the model says nothing; nginx waits for 30
-LONGEST_ANSWER = 120  # seconds
-SEATS = 2  # of the four threads of a process, so that others still can log in
-BUSY = "Too many people are asking. Try again in a minute."
-BROKEN_OFF = "\nThe answer breaks off here. Try again in a minute."
-REFUSED = {
+MAX_QUESTION_LENGTH = 4000  # characters
+MODEL_TIMEOUT_SECONDS = 20  # without a word from the model; nginx waits for 30
+MAX_ANSWER_SECONDS = 120
+MAX_CONCURRENT_ANSWERS = 2  # of a process's four threads: users can still log in
+BUSY_MESSAGE = "Too many people are asking. Try again in a minute."
+BROKEN_OFF_MESSAGE = "\nThe answer breaks off here. Try again in a minute."
+ERROR_MESSAGES = {
     400: "This page is too old. Open it again.",
     429: "These were many questions. Try again in a quarter of an hour.",
 }
 
 bp = Blueprint("assistant", __name__)
-seats = BoundedSemaphore(SEATS)
+answer_slots = BoundedSemaphore(MAX_CONCURRENT_ANSWERS)
 log = logging.getLogger(__name__)
 
 
@@ -41,10 +41,11 @@ def init_app(app):
 
 
 @bp.errorhandler(HTTPException)
-def say_in_json(error):
-    """Tell the script what went wrong, with the headers that the error came with."""
+def render_json_error(error):
+    """Render an error as JSON for the script, with the headers that it came with."""
     response = error.get_response()
-    response.set_data(line(error=REFUSED.get(error.code, error.description)))
+    message = ERROR_MESSAGES.get(error.code, error.description)
+    response.set_data(encode_line(error=message))
     response.content_type = "application/json"
     return response
 
@@ -54,20 +55,20 @@ def ask():
     """Answer a question, piece by piece."""
     if not current_user.is_authenticated:  # a script would follow a redirect
         abort(401, "Log in again.")
-    question = asked_question()
-    throttle.spend_attempt("question", current_user.username)
-    audit.record("question asked", current_user)
+    question = get_question_or_abort()
+    rate_limit.count_attempt_now("question", current_user.username)
+    audit.record("question_asked", current_user)
     # Not stream_with_context: the request ends here, and its connection to the
     # database is free again before the model is asked.
     return Response(
-        lines(current_app.config, question),
+        stream_lines(current_app.config, question),
         mimetype="application/x-ndjson",
         headers={"X-Accel-Buffering": "no"},  # nginx hands on each piece as it comes
     )
 
 
-def asked_question():
-    """Return the question of the request, or refuse it (422)."""
+def get_question_or_abort():
+    """Return the question of the request; abort with 422 if there is none."""
     try:
         body = request.get_json(silent=True)
     except RecursionError:  # [[[[[[…
@@ -75,38 +76,38 @@ def asked_question():
     question = body.get("question") if isinstance(body, dict) else None
     if not isinstance(question, str) or not question.strip():
         abort(422, "Type a question.")
-    if len(question) > LONGEST_QUESTION:
-        abort(422, f"Use at most {LONGEST_QUESTION} characters.")
+    if len(question) > MAX_QUESTION_LENGTH:
+        abort(422, f"Use at most {MAX_QUESTION_LENGTH} characters.")
     return question
 
 
-def lines(config, question):
+def stream_lines(config, question):
     """Yield the answer as lines of JSON; only the last one says how it ended."""
-    if not seats.acquire(blocking=False):
-        yield line(error=BUSY)
+    if not answer_slots.acquire(blocking=False):
+        yield encode_line(error=BUSY_MESSAGE)
         return
     try:
-        for piece in pieces(config, question):
-            yield line(text=piece)
-        yield line(done=True)
+        for piece in stream_pieces(config, question):
+            yield encode_line(text=piece)
+        yield encode_line(done=True)
     except Exception as error:  # whatever the model does, the reader is told
         log.warning("The model broke off: %s", type(error).__name__)
-        yield line(error=BROKEN_OFF)
+        yield encode_line(error=BROKEN_OFF_MESSAGE)
     finally:
-        seats.release()
+        answer_slots.release()
 
 
-def line(**values):
+def encode_line(**values):
     """Return a line of JSON."""
     return json.dumps(values) + "\n"
 
 
-def pieces(config, question):
+def stream_pieces(config, question):
     """Yield what the model says (server-sent events), until it says that it is done."""
-    end = time.monotonic() + LONGEST_ANSWER
+    end = time.monotonic() + MAX_ANSWER_SECONDS
     with (
-        closing(connect(config)) as connection,
-        closing(send(connection, config, question)) as reply,
+        closing(connect_to_model(config)) as connection,
+        closing(send_question(connection, config, question)) as reply,
     ):
         for event in reply:
             if time.monotonic() > end:
@@ -115,18 +116,18 @@ def pieces(config, question):
             if name == b"data" and value.strip() == b"[DONE]":
                 return
             if name == b"data":
-                yield from texts(json.loads(value))
+                yield from get_texts(json.loads(value))
     raise EOFError
 
 
-def connect(config):
+def connect_to_model(config):
     """Open a connection to the server of the model."""
     address = urlsplit(config["AI_URL"])
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
-    return kind(address.netloc, timeout=PATIENCE)
+    return kind(address.netloc, timeout=MODEL_TIMEOUT_SECONDS)
 
 
-def send(connection, config, question):
+def send_question(connection, config, question):
     """Send the question; return the reply, of which nothing is read yet."""
     body = {
         "model": config["AI_MODEL"],
@@ -144,7 +145,7 @@ def send(connection, config, question):
     return reply
 
 
-def texts(event):
+def get_texts(event):
     """Return the pieces of text in an event; some events have none."""
     found = [choice["delta"].get("content") for choice in event["choices"]]
     return [text for text in found if text]

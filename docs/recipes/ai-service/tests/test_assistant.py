@@ -14,8 +14,8 @@ from pyotp import TOTP
 from app import assistant
 from app import create_app
 from app import passwords
+from app import rate_limit
 from app import second_factor
-from app import throttle
 from app import users
 from app.db import db
 
@@ -173,7 +173,7 @@ def test_it_is_written_down_who_asked_and_not_what(kim, capsys):
     kim.ask("What is my illness?").get_data()
     written = capsys.readouterr().out
 
-    assert '"event": "question asked", "user": 1' in written
+    assert '"event": "question_asked", "user": 1' in written
     assert "illness" not in written
 
 
@@ -231,15 +231,15 @@ def test_another_site_cannot_ask(kim, model, headers):
         {"data": {"question": "What?"}},
     ],
 )
-def test_what_is_no_question_is_refused_and_costs_nothing(app, kim, model, body):
+def test_what_is_no_question_is_rejected_and_costs_nothing(app, kim, model, body):
     answer = kim.post(**body)
 
     assert answer.status_code == 422
     assert answer.json["error"]
     assert model.body is None
     with app.app_context():
-        spent = throttle.bucket("question", "account", "kim")
-        assert db.session.get(throttle.Attempts, spent) is None
+        bucket = rate_limit.bucket("question", "account", "kim")
+        assert db.session.get(rate_limit.RateLimitCounter, bucket) is None
 
 
 def test_the_limits_of_the_site_hold_here_too(kim):
@@ -255,7 +255,7 @@ def test_everybody_has_twenty_questions(app, kim):
     answer = kim.ask()
 
     assert answer.status_code == 429
-    assert 0 < int(answer.headers["Retry-After"]) <= throttle.WINDOW
+    assert 0 < int(answer.headers["Retry-After"]) <= rate_limit.WINDOW_SECONDS
     assert answer.json["error"].startswith("These were many questions.")
     assert lines_of(Person(app).log_in("sam").ask())[-1] == {"done": True}
 
@@ -279,39 +279,39 @@ def test_an_answer_that_breaks_off_says_so(kim, model, status, events):
     model.status, model.events = status, events
     found = lines_of(kim.ask())
 
-    assert found[-1] == {"error": assistant.BROKEN_OFF}
+    assert found[-1] == {"error": assistant.BROKEN_OFF_MESSAGE}
     assert {"done": True} not in found
     model.status, model.events = 200, [*HELLO, *DONE]
-    for _ in range(assistant.SEATS + 1):
+    for _ in range(assistant.MAX_CONCURRENT_ANSWERS + 1):
         assert lines_of(kim.ask())[-1] == {"done": True}
 
 
 def test_a_model_that_is_away_is_one_that_breaks_off(app, kim):
     app.config["AI_URL"] = "http://127.0.0.1:1/v1"
 
-    assert lines_of(kim.ask()) == [{"error": assistant.BROKEN_OFF}]
+    assert lines_of(kim.ask()) == [{"error": assistant.BROKEN_OFF_MESSAGE}]
 
 
 @pytest.mark.parametrize(
-    ("name", "seconds"), [("PATIENCE", 0.1), ("LONGEST_ANSWER", -1)]
+    ("name", "seconds"), [("MODEL_TIMEOUT_SECONDS", 0.1), ("MAX_ANSWER_SECONDS", -1)]
 )
 def test_nobody_waits_for_ever(monkeypatch, kim, model, name, seconds):
     more = Event()
     monkeypatch.setattr(assistant, name, seconds)
     model.events = [*HELLO, more, *DONE]
 
-    assert lines_of(kim.ask())[-1] == {"error": assistant.BROKEN_OFF}
+    assert lines_of(kim.ask())[-1] == {"error": assistant.BROKEN_OFF_MESSAGE}
     more.set()
 
 
 def test_the_model_leaves_room_for_those_who_log_in(kim, model):
     more = Event()
     model.events = [*HELLO[:2], more, *DONE]
-    asking = [kim.ask() for _ in range(assistant.SEATS)]
+    asking = [kim.ask() for _ in range(assistant.MAX_CONCURRENT_ANSWERS)]
     for answer in asking:
         next(iter(answer.response))
 
-    assert lines_of(kim.ask()) == [{"error": assistant.BUSY}]
+    assert lines_of(kim.ask()) == [{"error": assistant.BUSY_MESSAGE}]
     asking.pop().close()  # somebody closes the window
     asking.append(kim.ask())
     assert json.loads(next(iter(asking[-1].response))) == {"text": "Hel"}
@@ -320,8 +320,8 @@ def test_the_model_leaves_room_for_those_who_log_in(kim, model):
         answer.close()
 
 
-def test_an_answer_that_nobody_reads_takes_no_seat(kim):
-    for _ in range(assistant.SEATS + 1):
+def test_an_answer_that_nobody_reads_takes_no_slot(kim):
+    for _ in range(assistant.MAX_CONCURRENT_ANSWERS + 1):
         kim.ask().close()
 
     assert lines_of(kim.ask())[-1] == {"done": True}
