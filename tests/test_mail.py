@@ -1258,7 +1258,11 @@ def test_a_silent_mail_server_holds_up_nobody_and_gathers_no_threads(
     need_gunicorn(request.config)
     for number in range(50):
         values = [f"kim{number}"] * 2 + [f"kim{number}@example.org", "", str(number)]
-        real_site.sql("INSERT INTO users VALUES (NULL, ?, ?, ?, ?, ?)", *values)
+        real_site.sql(
+            "INSERT INTO users (username, normalised_username, email, password_hash,"
+            " session_token) VALUES (?, ?, ?, ?, ?)",
+            *values,
+        )
     with SilentServer() as silent:
         where = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(silent.port)}
         with DevelopmentServer(real_site, **where) as running:
@@ -1289,7 +1293,13 @@ def test_a_silent_mail_server_is_left_in_the_end_and_the_other_mails_are_sent(
 ):
     begin_registration(real_site.visitor(), email="kim@example.org")
     folder = tmp_path / "impatient"
-    changed_copy(step.folder, folder, "app/mail.py", "PATIENCE = 10", "PATIENCE = 1")
+    changed_copy(
+        step.folder,
+        folder,
+        "app/mailer.py",
+        "SMTP_TIMEOUT_SECONDS = 10",
+        "SMTP_TIMEOUT_SECONDS = 1",
+    )
     with SilentServer() as silent:
         where = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": str(silent.port)}
         Process(real_site, "send-mail", folder=folder, **where).output()
