@@ -52,18 +52,20 @@ SETTINGS = {
 # Everybody has the same password and the same secret; who logs in gets it encrypted.
 FILL = (
     """
-    INSERT INTO users (id, username, username_key, email, password_hash, session_token)
+    INSERT INTO users (
+        id, username, normalised_username, email, password_hash, session_token
+    )
     SELECT n, 'user' || n, 'user' || n, 'user' || n || '@example.org', %(hash)s::text,
         substr(encode(sha256(('token' || n)::bytea), 'hex'), 1, 43)
     FROM generate_series(%(first)s::int, %(last)s::int) AS n
     """,
     """
-    INSERT INTO second_factors (user_id, secret, last_time_step)
+    INSERT INTO second_factors (user_id, encrypted_secret, last_time_step)
     SELECT n, %(secret)s::text, 0
     FROM generate_series(%(first)s::int, %(last)s::int) AS n
     """,
     """
-    INSERT INTO recovery_codes (hash, user_id)
+    INSERT INTO recovery_codes (code_hash, user_id)
     SELECT encode(sha256((n || ' ' || m)::bytea), 'hex'), n
     FROM generate_series(%(first)s::int, %(last)s::int) AS n,
         generate_series(1, 10) AS m
@@ -237,16 +239,18 @@ def measure_hash(door, password_hash):
 def fill(connection, door, app, first, last, most):
     """Add users in bulk; return those who can log in, from all over the table."""
     with app.app_context():
-        filler = door.vault.encrypt(last, SECRET)
+        filler = door.crypto.encrypt_for(last, SECRET)
         password_hash = door.passwords.hash_password(PASSWORD)
         values = {"first": first, "last": last}
         values |= {"hash": password_hash, "secret": filler}
         for statement in FILL:
             connection.execute(statement, values)
         users = range(first, last + 1, max(1, (last - first) // most))
-        secrets = [(door.vault.encrypt(number, SECRET), number) for number in users]
+        secrets = [
+            (door.crypto.encrypt_for(number, SECRET), number) for number in users
+        ]
     with connection.cursor() as cursor:
-        change = "UPDATE second_factors SET secret = %s WHERE user_id = %s"
+        change = "UPDATE second_factors SET encrypted_secret = %s WHERE user_id = %s"
         cursor.executemany(change, secrets)
     connection.execute("VACUUM ANALYZE")
     return users, password_hash
@@ -282,7 +286,7 @@ def main():
     bare = measure_bare(given.seconds)
     with PostgreSQL() as postgres:
         url = postgres.create("door")
-        settings = door.config.from_environment(SETTINGS | {"DATABASE_URL": url})
+        settings = door.config.read_environment(SETTINGS | {"DATABASE_URL": url})
         app = door.create_app(settings)
         with app.app_context():
             flask_migrate.upgrade()

@@ -23,6 +23,7 @@ from tests.marks import until
 from tests.marks import value
 from tests.phone import scan
 from tests.servers import PASSWORD
+from tests.servers import WAIT_SECONDS
 from tests.servers import Server
 from tests.servers import ServerFailedError
 from tests.servers import Shot
@@ -1089,6 +1090,10 @@ def assert_a_race_finds(mutant, step, folder):
             outcome = outcome_of(race, server)
             if outcome != EXPECTED[race]:
                 print(f"round {number + 1}: {outcome}")
+                # SIGINT can hang: Gunicorn's handler shuts a thread pool down, whose
+                # lock it may hold because all connections were closed a moment ago.
+                server.process.terminate()
+                server.process.wait(timeout=WAIT_SECONDS)
                 return
     pytest.fail(f"{ROUNDS} rounds did not find it: {mutant.mistake}")
 

@@ -71,7 +71,7 @@ def tls_connection(site, name=NAME, is_old=False):
         with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
             context.minimum_version = ssl.TLSVersion.TLSv1
             context.maximum_version = ssl.TLSVersion.TLSv1_1
-        context.set_ciphers("ALL:@SECLEVEL=0")  # so that it is the server who refuses
+        context.set_ciphers("ALL:@SECLEVEL=0")  # so that it is the server that refuses
     plain = socket.create_connection(("127.0.0.1", site.port), WAIT_SECONDS)
     try:
         return context.wrap_socket(plain, server_hostname=name)
@@ -108,6 +108,6 @@ def send(site, shot, barrier):
 
 
 def is_open(port):
-    """Tell whether somebody listens at a port of this machine."""
+    """Return whether somebody listens at a port of this machine."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

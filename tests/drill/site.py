@@ -102,7 +102,7 @@ class Site(Server):
             "PROXIES": "1",
         }
         self.door = stage.load(stage.folder)  # the step's own functions
-        self.config = self.door.config.from_environment(self.settings) | config
+        self.config = self.door.config.read_environment(self.settings) | config
         self.app = make_app(self.door, self.config)
 
     def __enter__(self):
@@ -217,17 +217,17 @@ class Site(Server):
         self.wait_for_master(number)
 
     def start_worker(self):
-        """Start the process that sends the mails."""
-        self.worker = self.start_again()
+        """Start the process that sends the emails."""
+        self.worker = self.start_another_worker()
 
-    def start_again(self):
-        """Start one more process that sends mails; return it."""
+    def start_another_worker(self):
+        """Start one more process that sends emails; return it."""
         command = [sys.executable, "-m", "flask", "mail-worker"]
         log = self.scratch / "worker.log"
         return Process(command, log, self.folder, self.environment)
 
     def restart_worker(self):
-        """Let the process that sends the mails end, and start it again."""
+        """Let the process that sends the emails end, and start it again."""
         assert self.worker.end() == 0
         self.start_worker()
 
@@ -278,11 +278,11 @@ class Site(Server):
             return result.all() if result.returns_rows else []
 
     def wait_for_mails(self):
-        """Wait until all mails are sent, and the worker knows that they are."""
-        letters = "SELECT count(*) FROM letters"
-        self.wait_for(lambda: self.ask_database(letters) == [(0,)], self.worker)
+        """Wait until all emails are sent, and the worker knows that they are."""
+        emails = "SELECT count(*) FROM outbox_emails"
+        self.wait_for(lambda: self.ask_database(emails) == [(0,)], self.worker)
 
     def mails_to(self, address):
-        """Return the mails that arrived at an address, when no more wait."""
+        """Return the emails that arrived at an address, when no more are queued."""
         self.wait_for_mails()
         return [mail for mail in self.mail.mails if mail.to == address]

@@ -24,7 +24,7 @@ class Traffic:
         return [self.site.logged_in(self.site.account()) for _ in range(VISITORS)]
 
     def act(self, visitor):
-        """Open the protected page, and send a form that is refused."""
+        """Open the protected page, and send a form that is rejected."""
         self.answers[visitor.ask("GET", "/").status] += 1
         page = visitor.open("/login").fill_in(username="", password="")
         self.answers[page.status] += 1
@@ -60,14 +60,14 @@ class Traffic:
         self.site.wait_for(lambda: self.answers.total() + len(self.failures) >= enough)
 
     def assert_nobody_noticed(self):
-        """Check that each page opened, and each form was refused for what it said."""
+        """Check that each page opened, and each form was rejected for what it said."""
         assert not self.failures, self.failures
         log = self.site.log_of("error")
         assert set(self.answers) == {200, 422}, (self.answers, log)
 
 
-class Newcomers(Traffic):
-    """Users who set up a phone and log in with it, one after the other."""
+class Enrolments(Traffic):
+    """Users who enrol an authenticator and log in with it, one after the other."""
 
     def __init__(self, site):
         super().__init__(site)
@@ -78,7 +78,7 @@ class Newcomers(Traffic):
         return [None] * VISITORS
 
     def act(self, visitor):
-        """Set up a phone, in one browser; log in with it, in another."""
+        """Enrol an authenticator in one browser; log in with it in another."""
         account = self.site.account_without_factor()
         page = self.site.visitor().give_password(account)
         account.authenticator = scan(page, RealClock())
@@ -93,7 +93,7 @@ class Newcomers(Traffic):
         self.accounts.append(account)
 
     def assert_nobody_noticed(self):
-        """Check that everybody got a phone, and came in with it."""
+        """Check that everybody enrolled, and logged in."""
         log = self.site.log[-2000:]
         assert not self.failures, (self.failures, log)
         assert set(self.answers) == {(200, 10), (200, "/")}, (self.answers, log)

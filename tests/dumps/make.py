@@ -46,7 +46,7 @@ def fill(door, app):
         password_hash = door.passwords.hash_password(password)
         user = door.users.create(name, f"{name}@example.org", password_hash)
         door.second_factor.activate(user, secret, 59_000_000)
-        codes = door.recovery.renew_codes(user)
+        codes = door.recovery_codes.regenerate_codes(user)
         values = {"username": name, "password": password, "secret": secret}
         known.append(values | {"recovery_code": codes[0]})
     door.db.db.session.commit()
