@@ -10,6 +10,7 @@ from . import caching
 from . import errors
 from . import forms
 from . import pages
+from . import pending_login
 from . import second_factor
 from . import sessions
 
@@ -18,6 +19,7 @@ MODULES = (
     caching,
     forms,
     sessions,
+    pending_login,
     auth,
     second_factor,
     pages,

@@ -4,8 +4,13 @@ import time
 from functools import wraps
 
 from flask import flash
+from flask import redirect
+from flask import request
 from flask import session
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
 
+from . import errors
 from . import redirects
 from . import sessions
 from . import users
@@ -14,6 +19,17 @@ PENDING_LOGIN_SECONDS = 10 * 60  # from the right password to the code
 PENDING_LOGIN_EXPIRED_MESSAGE = (
     "For safety we stopped waiting for your code. Log in again."
 )
+
+
+def init_app(app):
+    app.register_error_handler(CSRFError, redirect_second_click)
+
+
+def redirect_second_click(error):
+    """Redirect a login that was sent twice: the first answer replaced its session."""
+    if request.path.startswith("/login/") and current_user.is_authenticated:
+        return redirect(redirects.next_url())
+    return errors.render_error(error)
 
 
 def begin_pending_login(user):

@@ -10,6 +10,7 @@ from . import redirects
 from . import sessions
 from . import totp
 from .forms import INVALID_CODE_MESSAGE
+from .forms import USED_CODE_MESSAGE
 from .forms import CodeForm
 
 DEMO_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B
@@ -45,6 +46,11 @@ def verify_and_consume_code(user, code):
     return time_step is not None and consume_time_step(user, time_step)
 
 
+def is_used_code(user, code):
+    """Return whether a code that was not accepted is right, and was used before."""
+    return totp.matching_time_step(get_secret(user), code) is not None
+
+
 @bp.route("/login/code", methods=["GET", "POST"])
 @pending_login.pending_login_required
 def verify(user):
@@ -55,5 +61,6 @@ def verify(user):
         if verify_and_consume_code(user, form.code.data):
             sessions.log_in(user)
             return redirect(redirects.next_url())
-        form.code.errors.append(INVALID_CODE_MESSAGE)
+        used = is_used_code(user, form.code.data)
+        form.code.errors.append(USED_CODE_MESSAGE if used else INVALID_CODE_MESSAGE)
     return render_template("code.html", form=form), form.status_code

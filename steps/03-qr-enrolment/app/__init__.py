@@ -11,6 +11,7 @@ from . import enrolment
 from . import errors
 from . import forms
 from . import pages
+from . import pending_login
 from . import recovery_codes
 from . import second_factor
 from . import sessions
@@ -20,6 +21,7 @@ MODULES = (
     caching,
     forms,
     sessions,
+    pending_login,
     auth,
     second_factor,
     enrolment,

@@ -57,6 +57,8 @@ INVALID_CODE_MESSAGE = (
     "Codes change every 30 seconds and work once: wait for the next one."
 )
 
+USED_CODE_MESSAGE = "That code was used a moment ago. Wait for the next one."
+
 CODE_INPUT = {
     "autocomplete": "one-time-code",
     "inputmode": "numeric",

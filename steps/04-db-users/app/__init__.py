@@ -16,6 +16,7 @@ from . import errors
 from . import forms
 from . import pages
 from . import passwords
+from . import pending_login
 from . import recovery_codes
 from . import registration
 from . import second_factor
@@ -29,6 +30,7 @@ MODULES = (
     crypto,
     passwords,
     sessions,
+    pending_login,
     registration,
     auth,
     second_factor,

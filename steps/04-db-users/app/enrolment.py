@@ -31,12 +31,16 @@ INVALID_FIRST_CODE_MESSAGE = (
     f"{INVALID_CODE_MESSAGE} Still wrong? Set your phone's clock to automatic."
 )
 
-# Two tabs may insert at once, and both must show the same secret. DO UPDATE (to the old
-# value) always returns the row; DO NOTHING would return none.
+# Two tabs may insert at once, and both must show the same secret: one statement keeps
+# the row, or replaces an expired one, and returns what is there then.
 UPSERT_PENDING_SECRET = text("""
-    INSERT INTO pending_secrets (session_id, encrypted_secret, created_at)
-    VALUES (:session_id, :encrypted_secret, :now) ON CONFLICT (session_id)
-    DO UPDATE SET encrypted_secret = pending_secrets.encrypted_secret
+    INSERT INTO pending_secrets AS pending (session_id, encrypted_secret, created_at)
+    VALUES (:session_id, :encrypted_secret, :now)
+    ON CONFLICT (session_id) DO UPDATE SET
+        encrypted_secret = CASE WHEN pending.created_at < :oldest
+            THEN excluded.encrypted_secret ELSE pending.encrypted_secret END,
+        created_at = CASE WHEN pending.created_at < :oldest
+            THEN excluded.created_at ELSE pending.created_at END
     RETURNING encrypted_secret
 """)
 
@@ -61,12 +65,19 @@ class PendingSecret(db.Model):
 def get_or_create_pending_secret():
     """Return the secret that this session is enrolling; store a new one if needed."""
     session_id, now = sessions.get_or_create_session_id(), int(time.time())
-    expired = PendingSecret.created_at < now - pending_login.PENDING_LOGIN_SECONDS
-    db.session.execute(delete(PendingSecret).where(expired))
-    new_secret = crypto.encrypt_for(session_id, totp.generate_secret())
-    values = {"session_id": session_id, "encrypted_secret": new_secret, "now": now}
+    values = {
+        "session_id": session_id,
+        "encrypted_secret": crypto.encrypt_for(session_id, totp.generate_secret()),
+        "now": now,
+        "oldest": now - pending_login.PENDING_LOGIN_SECONDS,
+    }
     encrypted_secret = db.session.scalar(UPSERT_PENDING_SECRET, values)
-    return crypto.decrypt_for(session_id, encrypted_secret)
+    try:
+        return crypto.decrypt_for(session_id, encrypted_secret)
+    except ValueError:  # TOTP_KEYS were changed meanwhile
+        delete_pending_secret()
+        encrypted_secret = db.session.scalar(UPSERT_PENDING_SECRET, values)
+        return crypto.decrypt_for(session_id, encrypted_secret)
 
 
 def delete_pending_secret():

@@ -1,6 +1,7 @@
 """The second factor: its secret, and the code page."""
 
 from flask import Blueprint
+from flask import current_app
 from flask import redirect
 from flask import render_template
 from sqlalchemy import BigInteger
@@ -19,6 +20,7 @@ from . import totp
 from .db import db
 from .db import insert_if_absent
 from .forms import INVALID_CODE_MESSAGE
+from .forms import USED_CODE_MESSAGE
 from .forms import CodeForm
 
 bp = Blueprint("second_factor", __name__)
@@ -44,9 +46,18 @@ def is_enrolled(user):
     return user.second_factor is not None
 
 
+def has_readable_secret(user):
+    """Return whether TOTP_KEYS decrypt the user's secret."""
+    return crypto.can_decrypt_for(user.id, user.second_factor.encrypted_secret)
+
+
 def get_secret(user):
-    """Return the secret that the user's authenticator app has as well."""
-    return crypto.decrypt_for(user.id, user.second_factor.encrypted_secret)
+    """Return the user's secret; log an error and return None if it is unreadable."""
+    try:
+        return crypto.decrypt_for(user.id, user.second_factor.encrypted_secret)
+    except ValueError as error:
+        current_app.logger.error("Second factor of user %s: %s", user.id, error)
+        return None
 
 
 def activate(user, secret, time_step):
@@ -79,8 +90,16 @@ def verify_and_consume_code(user, code):
 
     Return whether the code was valid and unused.
     """
-    time_step = totp.matching_time_step(get_secret(user), code)
+    secret = get_secret(user)
+    time_step = totp.matching_time_step(secret, code) if secret else None
     return time_step is not None and consume_time_step(user, time_step)
+
+
+def is_used_code(user, code):
+    """Return whether a code that was not accepted is right, and was used before."""
+    if not has_readable_secret(user):
+        return False
+    return totp.matching_time_step(get_secret(user), code) is not None
 
 
 @bp.route("/login/code", methods=["GET", "POST"])
@@ -95,5 +114,6 @@ def verify(user):
         if verify_and_consume_code(user, form.code.data):
             sessions.log_in(user)
             return redirect(redirects.next_url())
-        form.code.errors.append(INVALID_CODE_MESSAGE)
+        used = is_used_code(user, form.code.data)
+        form.code.errors.append(USED_CODE_MESSAGE if used else INVALID_CODE_MESSAGE)
     return render_template("code.html", form=form), form.status_code

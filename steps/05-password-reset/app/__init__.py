@@ -20,6 +20,7 @@ from . import outbox
 from . import pages
 from . import password_reset
 from . import passwords
+from . import pending_login
 from . import recovery_codes
 from . import registration
 from . import second_factor
@@ -35,6 +36,7 @@ MODULES = (
     mailer,
     outbox,
     sessions,
+    pending_login,
     registration,
     auth,
     second_factor,

@@ -5,6 +5,7 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 
 from cryptography.fernet import Fernet
+from cryptography.fernet import InvalidToken
 from cryptography.fernet import MultiFernet
 from flask import current_app
 
@@ -33,9 +34,21 @@ def encrypt_for(owner, secret):
 
 
 def decrypt_for(owner, ciphertext):
-    """Decrypt a secret; raise ValueError if it was encrypted for another owner."""
-    text = current_app.extensions["totp_fernet"].decrypt(ciphertext).decode()
+    """Decrypt a secret; raise ValueError for another owner's, or another key's."""
+    try:
+        text = current_app.extensions["totp_fernet"].decrypt(ciphertext).decode()
+    except InvalidToken:
+        raise ValueError("none of TOTP_KEYS decrypts this secret") from None
     found, _, secret = text.rpartition(":")
     if found != str(owner):
         raise ValueError("this secret was encrypted for another owner")
     return secret
+
+
+def can_decrypt_for(owner, ciphertext):
+    """Return whether a secret can be decrypted for this owner."""
+    try:
+        decrypt_for(owner, ciphertext)
+    except ValueError:
+        return False
+    return True

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
 from . import crypto
+from . import outbox
 from . import pending_login
 from . import rate_limit
 from . import recovery_codes
@@ -34,12 +35,16 @@ INVALID_FIRST_CODE_MESSAGE = (
     f"{INVALID_CODE_MESSAGE} Still wrong? Set your phone's clock to automatic."
 )
 
-# Two tabs may insert at once, and both must show the same secret. DO UPDATE (to the old
-# value) always returns the row; DO NOTHING would return none.
+# Two tabs may insert at once, and both must show the same secret: one statement keeps
+# the row, or replaces an expired one, and returns what is there then.
 UPSERT_PENDING_SECRET = text("""
-    INSERT INTO pending_secrets (session_id, encrypted_secret, created_at)
-    VALUES (:session_id, :encrypted_secret, :now) ON CONFLICT (session_id)
-    DO UPDATE SET encrypted_secret = pending_secrets.encrypted_secret
+    INSERT INTO pending_secrets AS pending (session_id, encrypted_secret, created_at)
+    VALUES (:session_id, :encrypted_secret, :now)
+    ON CONFLICT (session_id) DO UPDATE SET
+        encrypted_secret = CASE WHEN pending.created_at < :oldest
+            THEN excluded.encrypted_secret ELSE pending.encrypted_secret END,
+        created_at = CASE WHEN pending.created_at < :oldest
+            THEN excluded.created_at ELSE pending.created_at END
     RETURNING encrypted_secret
 """)
 
@@ -64,12 +69,27 @@ class PendingSecret(db.Model):
 def get_or_create_pending_secret():
     """Return the secret that this session is enrolling; store a new one if needed."""
     session_id, now = sessions.get_or_create_session_id(), int(time.time())
-    expired = PendingSecret.created_at < now - pending_login.PENDING_LOGIN_SECONDS
-    db.session.execute(delete(PendingSecret).where(expired))
-    new_secret = crypto.encrypt_for(session_id, totp.generate_secret())
-    values = {"session_id": session_id, "encrypted_secret": new_secret, "now": now}
+    values = {
+        "session_id": session_id,
+        "encrypted_secret": crypto.encrypt_for(session_id, totp.generate_secret()),
+        "now": now,
+        "oldest": now - pending_login.PENDING_LOGIN_SECONDS,
+    }
     encrypted_secret = db.session.scalar(UPSERT_PENDING_SECRET, values)
-    return crypto.decrypt_for(session_id, encrypted_secret)
+    try:
+        return crypto.decrypt_for(session_id, encrypted_secret)
+    except ValueError:  # TOTP_KEYS were changed meanwhile
+        delete_pending_secret()
+        encrypted_secret = db.session.scalar(UPSERT_PENDING_SECRET, values)
+        return crypto.decrypt_for(session_id, encrypted_secret)
+
+
+@outbox.hourly
+def delete_expired_secrets():
+    """Delete the pending secrets that can no longer be enrolled."""
+    oldest = int(time.time()) - pending_login.PENDING_LOGIN_SECONDS
+    expired = PendingSecret.created_at < oldest
+    db.session.execute(delete(PendingSecret).where(expired))
 
 
 def has_pending_secret():

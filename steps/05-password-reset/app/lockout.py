@@ -38,9 +38,9 @@ def _bucket(flow, account):
     return rate_limit.bucket("lockout", flow, normalise_identifier(account))
 
 
-def count_wrong_code(flow, account):
+def count_wrong_code(flow, user):
     """Count a wrong code; return whether the flow is locked now."""
-    values = {"bucket": _bucket(flow, account), "now": int(time.time())}
+    values = {"bucket": _bucket(flow, user.username), "now": int(time.time())}
     attempts = db.session.execute(UPSERT_LOCKOUT, values).scalar_one()
     return attempts >= MAX_WRONG_CODES_IN_A_ROW
 

@@ -8,12 +8,16 @@ from werkzeug.security import check_password_hash
 from werkzeug.security import generate_password_hash
 from wtforms.validators import ValidationError
 from zxcvbn import zxcvbn
+from zxcvbn.matching import L33T_TABLE
 
 MIN_LENGTH = 15  # characters (NIST 800-63B-4 section 3.1.1.2)
 MAX_LENGTH = 256
 ZXCVBN_LENGTH = 72  # it reads no further
 MIN_OWN_CHARACTERS = 8  # letters and digits besides the context words
 MIN_SCORE = 3  # of zxcvbn: more than 10 to the 8 guesses
+# It tries each combination of the look-alikes in a password: up to 736, which takes
+# seconds. With one for these letters there are at most four.
+LOOK_ALIKES = {"c": ["("], "g": ["9"], "i": ["1"], "l": ["|"], "t": ["7"]}
 
 COMMON_PASSWORD_MESSAGE = (
     "This password is on lists that attackers try first. Make up another."
@@ -28,6 +32,7 @@ def init_app(app):
     method = app.config["PASSWORD_HASH_METHOD"]
     dummy_password_hash = generate_password_hash("nobody has this", method)
     app.extensions["dummy_password_hash"] = dummy_password_hash
+    L33T_TABLE.update(LOOK_ALIKES)
 
 
 def normalise(password):
@@ -69,6 +74,12 @@ def hash_password(password):
 
 
 def verify_password(password, password_hash):
-    """Return whether a password matches; take the same time if there is no hash."""
-    known_hash = password_hash or current_app.extensions["dummy_password_hash"]
+    """Return whether a password matches; take the same time if there is no hash.
+
+    Raise ValueError for a hash of an unknown scheme.
+    """
+    dummy_password_hash = current_app.extensions["dummy_password_hash"]
+    known_hash = dummy_password_hash if password_hash is None else password_hash
+    if known_hash.count("$") < 2:
+        raise ValueError("it is of an unknown scheme")
     return check_password_hash(known_hash, password) and password_hash is not None

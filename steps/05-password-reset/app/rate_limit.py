@@ -23,6 +23,7 @@ LIMIT_PER_ACCOUNT = 5  # attempts in a window
 LIMIT_PER_NETWORK = 20
 LIMIT_PER_ACCOUNT_FROM_ALL_NETWORKS = 50
 LIMIT_PER_IPV6_48 = 100
+LIMIT_PER_ACCOUNT_IN_IPV6_48 = 10
 WINDOW_SECONDS = 15 * 60
 EMAIL_LIMIT = 3  # emails in EMAIL_WINDOW_SECONDS
 EMAIL_WINDOW_SECONDS = 60 * 60
@@ -34,7 +35,6 @@ LOGIN_ACTIONS = (
     "login_recovery_code",
     "enrolment_code",
     "account_password",
-    "account_code",
 )
 
 # One statement counts and returns the count, so that no other request comes in between.
@@ -74,6 +74,13 @@ def client_network():
     return str(ip_network((address.packed, prefix), strict=False))
 
 
+def find_network_48(network):
+    """Return the /48 around an IPv6 network, because one customer may have it all."""
+    if network is None or "/64" not in network:
+        return None
+    return str(ip_network(network).supernet(new_prefix=48))
+
+
 def bucket(*parts):
     """Return the id of a bucket: an HMAC, so that nothing that was typed is stored."""
     message = "\0".join(parts).encode()
@@ -82,17 +89,20 @@ def bucket(*parts):
 
 def limits(action, account, network):
     """Yield the limit and the id of each bucket in which an attempt is counted."""
+    name = normalise_identifier(account) if account else None
+    network_48 = find_network_48(network)
     if network:
         yield LIMIT_PER_NETWORK, bucket(action, "network", network)
-    if network and "/64" in network:  # one customer may have the /48 around it
-        network_48 = ip_network(network).supernet(new_prefix=48)
-        yield LIMIT_PER_IPV6_48, bucket(action, "network_48", str(network_48))
-    if network and account:
-        account = normalise_identifier(account)
-        yield LIMIT_PER_ACCOUNT, bucket(action, "account_in_network", account, network)
-    if account:
+    if network_48:
+        yield LIMIT_PER_IPV6_48, bucket(action, "network_48", network_48)
+    if network and name:
+        yield LIMIT_PER_ACCOUNT, bucket(action, "account_in_network", name, network)
+    if network_48 and name:
+        bucket_id = bucket(action, "account_in_network_48", name, network_48)
+        yield LIMIT_PER_ACCOUNT_IN_IPV6_48, bucket_id
+    if name:
         limit = LIMIT_PER_ACCOUNT_FROM_ALL_NETWORKS if network else LIMIT_PER_ACCOUNT
-        yield limit, bucket(action, "account", normalise_identifier(account))
+        yield limit, bucket(action, "account", name)
 
 
 def count_attempt_now(action, account, network=None):
@@ -121,11 +131,11 @@ def reset_after_login(account, network):
     for attempts, window_started_at in db.session.execute(deleted):
         refund_network(attempts, window_started_at, network)
     buckets = [bucket(action, "account", name) for action in LOGIN_ACTIONS]
+    if network_48 := find_network_48(network):
+        parts = ("account_in_network_48", name, network_48)
+        buckets.append(bucket("login_password", *parts))
     own = RateLimitCounter.bucket.in_(buckets)
-    expired = (
-        RateLimitCounter.window_started_at <= int(time.time()) - EMAIL_WINDOW_SECONDS
-    )
-    db.session.execute(delete(RateLimitCounter).where(own | expired))
+    db.session.execute(delete(RateLimitCounter).where(own))
 
 
 def refund_network(attempts, window_started_at, network):
@@ -142,11 +152,18 @@ def refund_network(attempts, window_started_at, network):
     )
 
 
-def consume_email_quota(kind, recipient_ref):
+def delete_expired_counters():
+    """Delete the counters whose windows are over."""
+    oldest = int(time.time()) - EMAIL_WINDOW_SECONDS
+    expired = RateLimitCounter.window_started_at <= oldest
+    db.session.execute(delete(RateLimitCounter).where(expired))
+
+
+def consume_email_quota(kind, recipient):
     """Count an email of this kind; return whether the recipient may get another one."""
     now = int(time.time())
     values = {
-        "bucket": bucket("email", kind, recipient_ref),
+        "bucket": bucket("email", kind, recipient),
         "now": now,
         "oldest": now - EMAIL_WINDOW_SECONDS + 1,
     }

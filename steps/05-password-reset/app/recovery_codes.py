@@ -118,10 +118,12 @@ def verify_and_consume_any_code(user, code, flow):
     if totp.CODE_PATTERN.match(code):
         verified = second_factor.verify_and_consume_code(user, code)
         verified = verified and not lockout.is_locked(flow, user.username)
+        wrong = not verified and second_factor.is_wrong_code(user, code)
     else:
         verified = consume_code(user, code)
-    if not verified:
-        lockout.count_wrong_code(flow, user.username)
+        wrong = not verified
+    if wrong:
+        lockout.count_wrong_code(flow, user)
     return verified
 
 

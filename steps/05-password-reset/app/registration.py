@@ -4,6 +4,8 @@ import hmac
 import re
 import secrets
 import time
+from datetime import UTC
+from datetime import datetime
 
 from flask import Blueprint
 from flask import flash
@@ -42,8 +44,9 @@ USERNAME_OR_EMAIL_TAKEN_MESSAGE = (
 USERNAME_TAKEN_MESSAGE = "That user name is taken. Choose another."
 
 EMAIL_CODE_PATTERN = re.compile(r"[0-9]{8}\Z")
-EMAIL_CODE_SECONDS = 20 * 60
-EMAIL_CODE_HINT = "It works for 20 minutes. Look in the spam folder too."
+EMAIL_CODE_SECONDS = 10 * 60  # OWASP ASVS V6.5.5
+EMAIL_CODE_HINT = "It works for 10 minutes. Look in the spam folder too."
+MAX_EMAILS_PER_CODE = 3
 INVALID_EMAIL_CODE_MESSAGE = "That code did not work. Use the one in the newest email."
 PENDING_REGISTRATION_SECONDS = 24 * 60 * 60
 
@@ -96,23 +99,45 @@ class PendingRegistration(db.Model):
     username: Mapped[str] = mapped_column(String(32))
     email: Mapped[str] = mapped_column(String(254))
     password_hash: Mapped[str] = mapped_column(String(255))
-    code_hash: Mapped[str | None] = mapped_column(String(64))
-    # epoch seconds: of its beginning, or of the newest code
-    updated_at: Mapped[int] = mapped_column(BigInteger, index=True)
+    # epoch seconds
+    created_at: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+class EmailCode(db.Model):
+    """The code of an address, as a random value from which the code is derived.
+
+    It serves all sessions that wait for it, and can be sent again.
+    """
+
+    __tablename__ = "email_codes"
+
+    email: Mapped[str] = mapped_column(String(254), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(22))
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True)  # epoch seconds
+    email_count: Mapped[int]  # how often the code was sent
+
+
+@outbox.hourly
+def delete_expired_registrations():
+    """Delete the registrations and codes that are too old."""
+    now = int(time.time())
+    oldest = now - PENDING_REGISTRATION_SECONDS
+    expired = PendingRegistration.created_at < oldest
+    db.session.execute(delete(PendingRegistration).where(expired))
+    db.session.execute(delete(EmailCode).where(EmailCode.expires_at < now))
 
 
 def begin_registration(form):
     """Begin a new session, insert its pending registration and enqueue an email."""
-    now = int(time.time())
-    expired = PendingRegistration.updated_at < now - PENDING_REGISTRATION_SECONDS
-    db.session.execute(delete(PendingRegistration).where(expired))
+    # Hash before the first write, because SQLite has one write lock for all.
+    password_hash = passwords.hash_password(form.password.data)
     sessions.clear_session()
     registration = PendingRegistration(
         session_id=sessions.get_or_create_session_id(),
         username=form.username.data,
         email=users.normalise_identifier(form.email.data),
-        password_hash=passwords.hash_password(form.password.data),
-        updated_at=now,
+        password_hash=password_hash,
+        created_at=int(time.time()),
     )
     db.session.add(registration)
     enqueue_code_or_notice(registration)
@@ -129,34 +154,45 @@ def enqueue_code_or_notice(registration):
     if users.find_by_email(registration.email):
         outbox.enqueue("account_exists", registration.email)
     else:
-        outbox.enqueue("email_code", registration.session_id)
+        outbox.enqueue("email_code", registration.email)
 
 
 @outbox.composes("email_code")
 def issue_email_code(email):
-    """Store the hash of a new code, which replaces an older one; compose its email."""
-    registration = db.session.get(PendingRegistration, email.recipient_ref)
-    if registration is None:
+    """Store a new code, or count that a valid one is sent again; compose its email."""
+    now = int(time.time())
+    email_code = db.session.get(EmailCode, email.recipient)
+    if email_code is None or email_code.expires_at <= now:
+        email_code = EmailCode(
+            email=email.recipient,
+            nonce=secrets.token_urlsafe(16),
+            expires_at=now + EMAIL_CODE_SECONDS,
+            email_count=0,
+        )
+        email_code = db.session.merge(email_code)
+    if not outbox.consume_resend(email, email_code, MAX_EMAILS_PER_CODE):
         return None
-    code = f"{secrets.randbelow(10**8):08}"
-    registration.code_hash = hash_email_code(registration, code)
-    registration.updated_at = int(time.time())
-    return registration.email, {"code": code}
+    valid_until = datetime.fromtimestamp(email_code.expires_at, UTC)
+    values = {"code": derive_code(email_code), "valid_until": valid_until}
+    return email_code.email, values
 
 
-def hash_email_code(registration, code):
-    """Hash an email code with a key, because it is too short for a hash without one."""
-    message = f"{registration.session_id} {code}".encode()
-    return hmac.digest(crypto.derive_key("email code"), message, "sha256").hex()
+def derive_code(email_code):
+    """Return the eight digits of a code, which are not stored themselves."""
+    message = f"{email_code.nonce} {email_code.email}".encode()
+    digest = hmac.digest(crypto.derive_key("email code"), message, "sha256")
+    return f"{int.from_bytes(digest) % 10**8:08}"
 
 
-def consume_email_code(registration, code):
-    """Delete the registration if its code is right; return whether it was."""
-    not_expired = PendingRegistration.updated_at > int(time.time()) - EMAIL_CODE_SECONDS
-    matching = delete(PendingRegistration).filter_by(
-        code_hash=hash_email_code(registration, code)
-    )
-    return db.session.execute(matching.where(not_expired)).rowcount == 1
+def verify_and_consume_email_code(registration, code):
+    """Delete the address's code if this is it; return whether it was valid."""
+    email_code = db.session.get(EmailCode, registration.email)
+    if email_code is None or email_code.expires_at <= time.time():
+        return False
+    if not hmac.compare_digest(derive_code(email_code), code):
+        return False
+    consumed = db.session.execute(delete(EmailCode).filter_by(nonce=email_code.nonce))
+    return consumed.rowcount == 1
 
 
 @bp.route("/register", methods=["GET", "POST"])
@@ -172,8 +208,6 @@ def register():
         elif users.find_by_username(username):
             form.username.errors.append(USERNAME_TAKEN_MESSAGE)
         else:
-            network = rate_limit.client_network()
-            rate_limit.count_attempt_now("registration_email", email, network)
             begin_registration(form)
             return redirects.redirect_keeping_next("registration.verify_email")
     return render_template("register.html", form=form), form.status_code
@@ -192,8 +226,9 @@ def verify_email():
         f"We sent it to {registration.email}. {EMAIL_CODE_HINT}"
     )
     if form.validate_on_submit():
-        rate_limit.count_attempt_now("email_code", registration.session_id)
-        if consume_email_code(registration, form.email_code.data):
+        network = rate_limit.client_network()
+        rate_limit.count_attempt_now("email_code", registration.session_id, network)
+        if verify_and_consume_email_code(registration, form.email_code.data):
             return finish_registration(form, registration)
         if find_pending_registration() is None:  # another request was faster
             return redirects.redirect_keeping_next("enrolment.enrol")
@@ -203,6 +238,7 @@ def verify_email():
 
 def finish_registration(form, registration):
     """Create the user and begin a pending login, unless name or address is taken."""
+    db.session.delete(registration)
     user = users.create(
         registration.username, registration.email, registration.password_hash
     )
@@ -215,9 +251,9 @@ def finish_registration(form, registration):
 
 
 def resend_code(registration):
-    """Enqueue another code, of which at most three an hour are sent."""
+    """Enqueue the code again; while it is valid, at most three emails are sent."""
     network = rate_limit.client_network()
-    rate_limit.count_attempt_now("email_code_resend", registration.email, network)
+    rate_limit.count_attempt_now("email_code_resend", None, network)
     enqueue_code_or_notice(registration)
-    flash("Another email is on its way, unless you had three in the last hour.")
+    flash("Another email is on its way, unless you had three with this code.")
     return redirects.redirect_keeping_next("registration.verify_email")

@@ -24,6 +24,7 @@ from . import outbox
 from . import pages
 from . import password_reset
 from . import passwords
+from . import pending_login
 from . import recovery_codes
 from . import registration
 from . import request_id
@@ -50,6 +51,7 @@ MODULES = (
     mailer,
     outbox,
     sessions,
+    pending_login,
     registration,
     auth,
     second_factor,

@@ -14,6 +14,7 @@ from . import enrolment
 from . import lockout
 from . import outbox
 from . import password_reset
+from . import passwords
 from . import rate_limit
 from . import recovery_codes
 from . import second_factor
@@ -60,25 +61,37 @@ def reauthenticate_or_abort(form):
     Return None if the form is not valid or was not sent; it then shows the reason.
     Abort with a redirect if the session was ended, or after 20 wrong codes in a row.
     """
+    user = verify_current_password(form)
+    return user if user and verify_code_or_abort(form, user) else None
+
+
+def verify_current_password(form):
+    """Count an attempt and verify the current password; return the user, or None."""
     if not form.validate_on_submit():
         return None
-    username = current_user.username
-    rate_limit.count_attempt_now("account_password", username)
-    user = users.authenticate(username, form.current_password.data)
+    rate_limit.count_attempt_now("account_password", current_user.username)
+    user = users.authenticate(current_user.username, form.current_password.data)
     if user is None:
         audit.record("password_rejected", current_user)
-    if user:
-        rate_limit.count_attempt_now("account_code", username)
-        code = form.code.data
-        if recovery_codes.verify_and_consume_any_code(user, code, "account"):
-            lock_user_or_abort(user)
-            return user
-    if lockout.is_locked("account", username):
+        form.add_error(REAUTHENTICATION_FAILED_MESSAGE)
+    return user
+
+
+def verify_code_or_abort(form, user):
+    """Verify and consume the code, and lock the user; return whether it was valid.
+
+    Abort with a redirect if the session was ended, or after 20 wrong codes in a row.
+    """
+    if recovery_codes.verify_and_consume_any_code(user, form.code.data, "account"):
+        lock_user_or_abort(user)
+        audit.record("reauthenticated", user)
+        return True
+    if lockout.is_locked("account", user.username):
         sessions.log_out()
         flash(TOO_MANY_WRONG_CODES_MESSAGE)
         abort(redirect(url_for("auth.login")))
     form.add_error(REAUTHENTICATION_FAILED_MESSAGE)
-    return None
+    return False
 
 
 def lock_user_or_abort(user):
@@ -109,14 +122,21 @@ def overview():
 def change_password():
     """Change the password, and end all other sessions."""
     form = ChangePasswordForm()
-    user = reauthenticate_or_abort(form)
+    user = verify_current_password(form)
     if user:
-        if password_reset.validate_new_password(form, user):
-            password_reset.set_password(user, form.password.data)
-            sessions.log_in(user)
-            flash("Your password is changed. All other devices are logged out.")
-            return redirect(url_for("account.overview"))
-        db.session.rollback()  # the code is not consumed
+        # Measure and hash before the first write, which locks the whole of SQLite.
+        password = form.password.data
+        problem = password_reset.find_password_problem(password, user)
+        password_hash = None if problem else passwords.hash_password(password)
+        if verify_code_or_abort(form, user):
+            if password_hash:
+                password_reset.set_password(user, password_hash)
+                sessions.log_in(user)
+                flash("Your password is changed. All other devices are logged out.")
+                return redirect(url_for("account.overview"))
+            db.session.rollback()  # the code is not consumed
+            audit.record("new_password_rejected", user, flow="account")
+            form.password.errors.append(problem)
     return render_form_page(form, "Change your password", "Change password")
 
 

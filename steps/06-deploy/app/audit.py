@@ -1,6 +1,8 @@
 """The audit log."""
 
+import getpass
 import json
+import os
 from datetime import UTC
 from datetime import datetime
 
@@ -31,7 +33,15 @@ def record(event, user=None, **details):
         entry |= {"network": request.remote_addr, "request": g.request_id}
         g.setdefault("audit_events", []).append(entry | details)
     else:
-        write_event(entry | details)
+        write_event(entry | {"operator": find_operator()} | details)
+
+
+def find_operator():
+    """Return the name of the person at the terminal, as the system knows it."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container in which nobody has a name
+        return "unknown"
 
 
 @listens_for(db.session, "after_rollback")

@@ -6,7 +6,9 @@ from flask import render_template
 from flask import url_for
 
 from . import audit
+from . import device_cookie
 from . import lockout
+from . import outbox
 from . import pending_login
 from . import rate_limit
 from . import redirects
@@ -17,6 +19,10 @@ from .forms import LoginForm
 
 INVALID_LOGIN_MESSAGE = (
     "That user name and password do not match. Check both and try again."
+)
+PASSWORD_LOCKED_MESSAGE = (
+    "There were too many wrong passwords for this user name. "
+    "Choose “I forgot my password” to set a new one."
 )
 
 bp = Blueprint("auth", __name__)
@@ -31,22 +37,34 @@ def login():
     """Verify user name and password, and begin a pending login."""
     form = LoginForm()
     if form.validate_on_submit():
-        network = rate_limit.client_network()
-        rate_limit.count_attempt_now("login_password", form.username.data, network)
-        user = users.authenticate(form.username.data, form.password.data)
+        username, network = form.username.data, rate_limit.client_network()
+        device_id = device_cookie.find_device_id(username)
+        rate_limit.count_attempt_now("login_password", username, network, device_id)
+        user = users.authenticate(username, form.password.data)
         # Ask for every name, or the time would reveal whether the password was right.
-        locked = lockout.is_locked("login", form.username.data)
-        if user and not locked:
+        locked = lockout.is_locked("login", username)
+        password_locked = lockout.is_locked("password", username) and not device_id
+        if user and not locked and not password_locked:
             audit.record("password_verified", user)
             users.rehash_if_outdated(user, form.password.data)
-            pending_login.begin_pending_login(user)
+            pending_login.begin_pending_login(user, device_id)
             if registration.must_re_enrol(user):
                 registration.begin_re_enrolment(user)
             return redirects.redirect_keeping_next("second_factor.verify")
-        named_user = users.find_by_username(form.username.data)
+        named_user = users.find_by_username(username)
         audit.record("password_rejected", named_user)
-        form.add_error(INVALID_LOGIN_MESSAGE)
+        # A right one is counted as well, or the time would reveal it.
+        count_wrong_password(username, named_user)
+        message = PASSWORD_LOCKED_MESSAGE if password_locked else INVALID_LOGIN_MESSAGE
+        form.add_error(message)
     return render_template("login.html", form=form), form.status_code
+
+
+def count_wrong_password(username, user):
+    """Count a wrong password of a typed name; at the last one send an email."""
+    if lockout.count_wrong_password(username, user) and user:
+        audit.record("password_locked", user)
+        outbox.enqueue("password_locked", user.email)
 
 
 @bp.post("/logout")

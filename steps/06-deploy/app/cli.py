@@ -16,24 +16,19 @@ from sqlalchemy.orm import joinedload
 
 from . import audit
 from . import crypto
+from . import key_check
 from . import lockout
 from . import outbox
 from . import users
 from .db import db
-from .enrolment import PendingSecret
 from .password_reset import PasswordReset
-from .rate_limit import EMAIL_WINDOW_SECONDS
-from .rate_limit import RateLimitCounter
 from .recovery_codes import RecoveryCode
-from .registration import PENDING_REGISTRATION_SECONDS
-from .registration import PendingRegistration
 from .second_factor import SecondFactor
 
 DATABASE_FAILED_MESSAGE = (
     "The database failed ({}). Is it there, after `flask db upgrade`? Try again."
 )
 BATCH_SIZE = 100  # rows in one transaction, so that no other one waits for long
-PRUNE_INTERVAL_SECONDS = 60 * 60
 
 user_commands = AppGroup("user", help="List users, and help them.")
 key_commands = AppGroup("keys", help="Look after the keys that encrypt secrets.")
@@ -42,7 +37,7 @@ key_commands = AppGroup("keys", help="Look after the keys that encrypt secrets."
 def init_app(app):
     app.cli.add_command(user_commands)
     app.cli.add_command(key_commands)
-    app.cli.command("prune")(report_database_errors()(prune))
+    app.cli.command("prune")(report_database_errors()(outbox.run_hourly_tasks))
     app.cli.command("mail-worker")(run_mail_worker)
 
 
@@ -155,8 +150,23 @@ def rotate_totp_keys():
             db.session.commit()  # the app waits for one batch at most
             last_user_id = user_id
             progress.update(len(batch))
+    key_check.reencrypt_check()
+    db.session.commit()
     audit.record("totp_keys_rotated", secrets=count)
     click.echo("Pending secrets live ten minutes: drop the old key after that.")
+
+
+@key_commands.command("check")
+@report_database_errors()
+def check_totp_keys():
+    """Print how many secrets TOTP_KEYS decrypt; fail if it is not all of them."""
+    count, readable, last_user_id = db.session.query(SecondFactor).count(), 0, 0
+    while batch := next_secrets(last_user_id):
+        readable += sum(crypto.can_decrypt_for(*row) for row in batch)
+        last_user_id, _ = batch[-1]
+    click.echo(f"TOTP_KEYS decrypt {readable} of {count} secrets.")
+    if readable < count or not key_check.has_right_keys():
+        raise click.ClickException("Add the key that is missing to TOTP_KEYS.")
 
 
 def next_secrets(last_user_id):
@@ -171,6 +181,9 @@ def next_secrets(last_user_id):
 
 def reencrypt_secret(user_id, encrypted_secret):
     """Re-encrypt a secret, unless it was replaced meanwhile: that one is new."""
+    if not crypto.can_decrypt_for(user_id, encrypted_secret):
+        current_app.logger.error("Second factor of user %s: unreadable.", user_id)
+        return
     db.session.execute(
         update(SecondFactor)
         .filter_by(user_id=user_id, encrypted_secret=encrypted_secret)
@@ -178,31 +191,16 @@ def reencrypt_secret(user_id, encrypted_secret):
     )
 
 
-def prune():
-    """Delete rows that are too old to matter."""
-    now = int(time.time())
-    oldest = now - EMAIL_WINDOW_SECONDS
-    for expired in (
-        delete(RateLimitCounter).where(RateLimitCounter.window_started_at <= oldest),
-        delete(PendingSecret).where(PendingSecret.created_at < oldest),
-        delete(PendingRegistration).where(
-            PendingRegistration.updated_at < now - PENDING_REGISTRATION_SECONDS
-        ),
-    ):
-        db.session.execute(expired)
-    db.session.commit()
-
-
 def run_mail_worker():
-    """Send emails until the process receives SIGTERM, and prune once an hour."""
-    stop, pruned_at = threading.Event(), 0
+    """Send emails until the process receives SIGTERM; delete old rows hourly."""
+    stop, tasks_run_at = threading.Event(), 0
     signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     while not stop.wait(timeout=1):
         try:
             outbox.send_due_emails()
-            if time.time() - pruned_at > PRUNE_INTERVAL_SECONDS:
-                prune()
-                pruned_at = time.time()
+            if time.time() - tasks_run_at >= outbox.HOUR_SECONDS:
+                outbox.run_hourly_tasks()
+                tasks_run_at = time.time()
         except SQLAlchemyError as error:  # the database is away, and will be back
             current_app.logger.warning("Worker waits: %s", type(error).__name__)
         db.session.remove()

@@ -8,7 +8,9 @@ from flask import current_app
 from flask import session
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import delete
 from sqlalchemy import event
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import OperationalError
@@ -68,3 +70,9 @@ def insert_if_absent(model, **values):
     """Insert a row and return it; return None if a unique key is taken."""
     statement = INSERT[db.engine.dialect.name](model).values(values)
     return db.session.scalar(statement.on_conflict_do_nothing().returning(model))
+
+
+def delete_unlocked(key, condition):
+    """Delete rows by a condition, except those that another request has locked."""
+    unlocked = select(key).where(condition).with_for_update(skip_locked=True)
+    db.session.execute(delete(key.class_).where(key.in_(unlocked)))

@@ -20,6 +20,7 @@ from sqlalchemy.orm import mapped_column
 
 from . import audit
 from . import crypto
+from . import outbox
 from . import pending_login
 from . import rate_limit
 from . import recovery_codes
@@ -29,6 +30,7 @@ from . import second_factor
 from . import sessions
 from . import totp
 from .db import db
+from .db import delete_unlocked
 from .forms import INVALID_CODE_MESSAGE
 from .forms import CodeForm
 
@@ -36,12 +38,16 @@ INVALID_FIRST_CODE_MESSAGE = (
     f"{INVALID_CODE_MESSAGE} Still wrong? Set your phone's clock to automatic."
 )
 
-# Two tabs may insert at once, and both must show the same secret. DO UPDATE (to the old
-# value) always returns the row; DO NOTHING would return none.
+# Two tabs may insert at once, and both must show the same secret: one statement keeps
+# the row, or replaces an expired one, and returns what is there then.
 UPSERT_PENDING_SECRET = text("""
-    INSERT INTO pending_secrets (session_id, encrypted_secret, created_at)
-    VALUES (:session_id, :encrypted_secret, :now) ON CONFLICT (session_id)
-    DO UPDATE SET encrypted_secret = pending_secrets.encrypted_secret
+    INSERT INTO pending_secrets AS pending (session_id, encrypted_secret, created_at)
+    VALUES (:session_id, :encrypted_secret, :now)
+    ON CONFLICT (session_id) DO UPDATE SET
+        encrypted_secret = CASE WHEN pending.created_at < :oldest
+            THEN excluded.encrypted_secret ELSE pending.encrypted_secret END,
+        created_at = CASE WHEN pending.created_at < :oldest
+            THEN excluded.created_at ELSE pending.created_at END
     RETURNING encrypted_secret
 """)
 
@@ -66,12 +72,27 @@ class PendingSecret(db.Model):
 def get_or_create_pending_secret():
     """Return the secret that this session is enrolling; store a new one if needed."""
     session_id, now = sessions.get_or_create_session_id(), int(time.time())
-    expired = PendingSecret.created_at < now - pending_login.PENDING_LOGIN_SECONDS
-    db.session.execute(delete(PendingSecret).where(expired))
-    new_secret = crypto.encrypt_for(session_id, totp.generate_secret())
-    values = {"session_id": session_id, "encrypted_secret": new_secret, "now": now}
+    values = {
+        "session_id": session_id,
+        "encrypted_secret": crypto.encrypt_for(session_id, totp.generate_secret()),
+        "now": now,
+        "oldest": now - pending_login.PENDING_LOGIN_SECONDS,
+    }
     encrypted_secret = db.session.scalar(UPSERT_PENDING_SECRET, values)
-    return crypto.decrypt_for(session_id, encrypted_secret)
+    try:
+        return crypto.decrypt_for(session_id, encrypted_secret)
+    except ValueError:  # TOTP_KEYS were changed meanwhile
+        delete_pending_secret()
+        encrypted_secret = db.session.scalar(UPSERT_PENDING_SECRET, values)
+        return crypto.decrypt_for(session_id, encrypted_secret)
+
+
+@outbox.hourly
+def delete_expired_secrets():
+    """Delete the pending secrets that can no longer be enrolled."""
+    oldest = int(time.time()) - pending_login.PENDING_LOGIN_SECONDS
+    expired = PendingSecret.created_at < oldest
+    delete_unlocked(PendingSecret.session_id, expired)
 
 
 def has_pending_secret():
@@ -155,6 +176,8 @@ def finish_enrolment(user):
     delete_pending_secret()
     registration.finish_re_enrolment(user)
     audit.record("second_factor_enrolled", user)
+    audit.record("logged_in", user, factor="totp")
+    outbox.enqueue("second_factor_enrolled", user.email)
     sessions.log_in(user)
     flash("Your authenticator app is set up and you are logged in.")
     return recovery_codes.regenerate_and_render_codes(user)

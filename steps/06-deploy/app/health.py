@@ -5,6 +5,7 @@ from alembic.script import ScriptDirectory
 from flask import Blueprint
 from flask import abort
 
+from . import key_check
 from .db import db
 from .db import migrate
 
@@ -23,10 +24,10 @@ def healthz():
 
 @bp.get("/readyz")
 def readyz():
-    """Answer 200 if the database answers and has all migrations, otherwise 503."""
+    """Answer 200 if the database has all migrations and our keys, otherwise 503."""
     with db.engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_heads()
     newest = ScriptDirectory.from_config(migrate.get_config()).get_heads()
-    if set(current) != set(newest):
+    if set(current) != set(newest) or not key_check.has_right_keys():
         abort(503)
     return "ready\n"

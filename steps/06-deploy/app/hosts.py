@@ -2,7 +2,11 @@
 
 from urllib.parse import urlsplit
 
+from werkzeug.exceptions import SecurityError
 from werkzeug.middleware.proxy_fix import ProxyFix
+
+from . import errors
+from . import rate_limit
 
 
 def init_app(app):
@@ -14,3 +18,10 @@ def init_app(app):
     app.config["SESSION_COOKIE_NAME"] = "__Host-session" if is_https else "session"
     proxy_count = app.config["PROXIES"]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxy_count, x_proto=proxy_count)
+    app.register_error_handler(SecurityError, render_untrusted_host)
+
+
+def render_untrusted_host(error):
+    """Record a request for a host that is not ours, and render the error page."""
+    rate_limit.record_rejection("host_rejected")
+    return errors.render_error(error)

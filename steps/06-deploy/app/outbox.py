@@ -29,24 +29,27 @@ from .db import db
 
 FIRST_RETRY_SECONDS = 2 * 60  # doubled after each further attempt
 MAX_RETRY_SECONDS = 60 * 60
+HOUR_SECONDS = 60 * 60
 MAX_DELIVERY_ATTEMPTS = 40  # about a day and a half
 
-# A stranger can cause these; consume_email_quota limits them.
+# A stranger can cause these: consume_email_quota limits the first, and consume_resend
+# the others.
 LIMITED_KINDS = ("account_exists", "email_code", "password_reset")
 
 # An email that is already queued is not queued twice, but its request_count is raised:
 # doing nothing would be faster, and the time would reveal that the account exists.
 UPSERT_EMAIL = text("""
     INSERT INTO outbox_emails AS email (
-        kind, recipient_ref, created_at, next_attempt_at, delivery_attempts,
+        kind, recipient, created_at, next_attempt_at, delivery_attempts,
         request_count
     )
-    VALUES (:kind, :recipient_ref, :now, :now, 0, 1)
-    ON CONFLICT (kind, recipient_ref)
+    VALUES (:kind, :recipient, :now, :now, 0, 1)
+    ON CONFLICT (kind, recipient)
     DO UPDATE SET request_count = email.request_count + 1
 """)
 
 composers = {}  # kind -> function
+hourly_tasks = [rate_limit.delete_expired_counters]
 
 
 def init_app(app):
@@ -64,8 +67,7 @@ class OutboxEmail(db.Model):
     __tablename__ = "outbox_emails"
 
     kind: Mapped[str] = mapped_column(String(32), primary_key=True)
-    # an address, or a pending registration's session id
-    recipient_ref: Mapped[str] = mapped_column(String(254), primary_key=True)
+    recipient: Mapped[str] = mapped_column(String(254), primary_key=True)
     # epoch seconds
     created_at: Mapped[int] = mapped_column(BigInteger)
     next_attempt_at: Mapped[int] = mapped_column(BigInteger, index=True)
@@ -73,9 +75,9 @@ class OutboxEmail(db.Model):
     request_count: Mapped[int]  # how often it was enqueued while it waited
 
 
-def enqueue(kind, recipient_ref):
+def enqueue(kind, recipient):
     """Insert an email into the outbox, in the transaction of the request."""
-    values = {"kind": kind, "recipient_ref": recipient_ref, "now": int(time.time())}
+    values = {"kind": kind, "recipient": recipient, "now": int(time.time())}
     db.session.execute(UPSERT_EMAIL, values)
     g.outbox_changed = True
 
@@ -94,6 +96,19 @@ def composes(kind):
     return register
 
 
+def hourly(task):
+    """Register the decorated function, which the sender calls once an hour."""
+    hourly_tasks.append(task)
+    return task
+
+
+def run_hourly_tasks():
+    """Delete rows that are too old to matter, and commit."""
+    for task in hourly_tasks:
+        task()
+    db.session.commit()
+
+
 def wake_sender(error):
     """Wake the sender after the response, so that no client waits for a mail server."""
     if g.pop("outbox_changed", False):
@@ -101,13 +116,16 @@ def wake_sender(error):
 
 
 def run_sender(app):
-    """Send due emails for ever: when woken, and once a minute for further attempts."""
-    wake_up = app.extensions["outbox_wake_up"]
+    """Send due emails for ever, when woken or once a minute; delete old rows hourly."""
+    wake_up, tasks_run_at = app.extensions["outbox_wake_up"], 0
     while True:
         wake_up.wait(timeout=60)
         wake_up.clear()
         with app.app_context(), suppress(SQLAlchemyError):  # it tries again next time
             send_due_emails()
+            if time.time() - tasks_run_at >= HOUR_SECONDS:
+                run_hourly_tasks()
+                tasks_run_at = time.time()
 
 
 def send_due_emails():
@@ -126,7 +144,7 @@ def claim(email):
         update(OutboxEmail)
         .filter_by(
             kind=email.kind,
-            recipient_ref=email.recipient_ref,
+            recipient=email.recipient,
             next_attempt_at=email.next_attempt_at,
         )
         .values(
@@ -172,7 +190,7 @@ def delete_sent_email(email):
         delete(OutboxEmail)
         .filter_by(
             kind=email.kind,
-            recipient_ref=email.recipient_ref,
+            recipient=email.recipient,
             delivery_attempts=email.delivery_attempts + 1,
         )
         .where(~(requested_again & notice))
@@ -193,26 +211,37 @@ def prepare_message(email):
     composed = compose(email)
     if composed is None:
         return None
-    recipient, values = composed
+    address, values = composed
     kind, request_count = email.kind, email.request_count
     text = render_template(
         "email.txt", kind=kind, request_count=request_count, **values
     )
     subject, *paragraphs = re.split(r"\n\n+", text.strip())
     html = render_template("email.html", subject=subject, paragraphs=paragraphs)
-    return Message(subject, [recipient], "\n\n".join(paragraphs), html)
+    return Message(subject, [address], "\n\n".join(paragraphs), html)
 
 
 def compose(email):
     """Call the composer, which may write, unless the recipient's quota is used up."""
-    kind, first_attempt = email.kind, email.delivery_attempts == 0
-    limited = kind in LIMITED_KINDS and first_attempt
-    if limited and not rate_limit.consume_email_quota(kind, email.recipient_ref):
+    limited = email.kind == "account_exists" and email.delivery_attempts == 0
+    if limited and not rate_limit.consume_email_quota(email.kind, email.recipient):
         return None
-    return composers.get(kind, compose_notice)(email)
+    return composers.get(email.kind, compose_notice)(email)
+
+
+def consume_resend(email, row, limit):
+    """Count that a code or link is sent; return whether the limit allows it.
+
+    A further attempt to deliver the same email is counted only if it has a new one.
+    """
+    if email.delivery_attempts == 0 or row.email_count == 0:
+        if row.email_count >= limit:
+            return False
+        row.email_count += 1
+    return True
 
 
 def compose_notice(email):
     """Compose a notice that something happened to the account, and when."""
     happened_at = datetime.fromtimestamp(email.created_at, UTC)
-    return email.recipient_ref, {"happened_at": happened_at}
+    return email.recipient, {"happened_at": happened_at}

@@ -3,6 +3,8 @@
 import logging
 import secrets
 import time
+from datetime import UTC
+from datetime import datetime
 
 import jwt
 from flask import Blueprint
@@ -11,6 +13,7 @@ from flask import flash
 from flask import redirect
 from flask import session
 from flask import url_for
+from sqlalchemy import BigInteger
 from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import delete
@@ -37,6 +40,7 @@ from .forms import render_form_page
 
 TOKEN_AUDIENCE = "password reset"
 LINK_SECONDS = 20 * 60
+MAX_EMAILS_PER_LINK = 3
 
 LINK_SENT_MESSAGE = (
     "If an account uses this address, an email is on its way. "
@@ -78,19 +82,41 @@ class PasswordReset(db.Model):
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), primary_key=True)
     token_id: Mapped[str] = mapped_column(String(22))  # the jti of the valid token
+    expires_at: Mapped[int] = mapped_column(BigInteger)  # epoch seconds
+    email_count: Mapped[int]  # how often the link was sent
 
 
 @outbox.composes("password_reset")
 def issue_reset_link(email):
-    """Store the id of a new token, which replaces an older one; compose its email."""
-    user = users.find_by_email(email.recipient_ref)
+    """Store a new link, or count that a valid one is sent again; compose its email."""
+    user = users.find_by_email(email.recipient)
     # During a re-enrolment the mailbox alone would set the password.
     if user is None or registration.must_re_enrol(user):
         return None
-    reset = PasswordReset(user_id=user.id, token_id=secrets.token_urlsafe(16))
-    db.session.merge(reset)
-    link = f"{current_app.config['BASE_URL']}/reset/{encode_token(reset)}"
-    return user.email, {"username": user.username, "link": link}
+    reset = get_or_create_reset(user)
+    if not outbox.consume_resend(email, reset, MAX_EMAILS_PER_LINK):
+        return None
+    values = {
+        "username": user.username,
+        "link": f"{current_app.config['BASE_URL']}/reset/{encode_token(reset)}",
+        "valid_until": datetime.fromtimestamp(reset.expires_at, UTC),
+    }
+    return user.email, values
+
+
+def get_or_create_reset(user):
+    """Return the user's valid reset; store a new one in place of an expired one."""
+    now = int(time.time())
+    reset = db.session.get(PasswordReset, user.id)
+    if reset and reset.expires_at > now:
+        return reset
+    reset = PasswordReset(
+        user_id=user.id,
+        token_id=secrets.token_urlsafe(16),
+        expires_at=now + LINK_SECONDS,
+        email_count=0,
+    )
+    return db.session.merge(reset)
 
 
 def encode_token(reset):
@@ -99,7 +125,7 @@ def encode_token(reset):
         "sub": str(reset.user_id),
         "aud": TOKEN_AUDIENCE,
         "jti": reset.token_id,
-        "exp": int(time.time()) + LINK_SECONDS,
+        "exp": reset.expires_at,
     }
     return jwt.encode(claims, crypto.derive_key("password reset"), algorithm="HS256")
 
@@ -131,28 +157,20 @@ def find_opened_reset():
     return reset if reset and reset.token_id == opened["token_id"] else None
 
 
-def set_password(user, password):
+def set_password(user, password_hash):
     """Set a new password, end all sessions, delete the reset link and send a notice."""
     audit.record("password_changed", user)
-    user.password_hash = passwords.hash_password(password)
+    user.password_hash = password_hash
     users.end_all_sessions(user)
     db.session.execute(delete(PasswordReset).filter_by(user_id=user.id))
     outbox.enqueue("password_changed", user.email)
 
 
-def validate_new_password(form, user):
-    """Lock the user and validate the new password; return whether it is valid.
-
-    Otherwise the form has an error; the caller rolls back, so that no code is consumed.
-    """
-    users.lock_user(user)
-    password = form.password.data
-    weakness = passwords.find_weakness(password, user.username, user.email)
-    if passwords.verify_password(password, user.password_hash):
-        weakness = SAME_PASSWORD_MESSAGE
-    if weakness:
-        form.password.errors.append(weakness)
-    return weakness is None
+def find_password_problem(password, user):
+    """Return a message if the user must not choose this password, or None."""
+    if users.password_matches(user, password):
+        return SAME_PASSWORD_MESSAGE
+    return passwords.find_weakness(password, user.username, user.email)
 
 
 def verify_and_consume_reset_code(form, user):
@@ -181,10 +199,9 @@ def request_link():
     """Enqueue an email with a link; known and unknown addresses look alike."""
     form = ResetRequestForm()
     if form.validate_on_submit():
-        email, network = form.email.data, rate_limit.client_network()
-        rate_limit.count_attempt_now("reset_request", email, network)
+        rate_limit.count_attempt_now("reset_request", None, rate_limit.client_network())
         audit.record("password_reset_requested")
-        outbox.enqueue("password_reset", users.normalise_identifier(email))
+        outbox.enqueue("password_reset", users.normalise_identifier(form.email.data))
         flash(LINK_SENT_MESSAGE)
         return redirect(url_for("auth.login"))
     return render_form_page(form, "Reset your password", "Send me a link")
@@ -200,6 +217,10 @@ def open_link(token):
             "token_id": claims["jti"],
             "expires_at": claims["exp"],  # epoch seconds
         }
+        user = db.session.get(users.User, int(claims["sub"]))
+        audit.record("reset_link_opened", user)
+    else:
+        rate_limit.record_rejection("reset_link_rejected")
     return redirect(url_for("password_reset.choose_password"))
 
 
@@ -216,22 +237,28 @@ def choose_password():
         del form.code  # no login was ever complete, so there is nothing to take over
     if form.validate_on_submit():
         rate_limit.count_attempt_now("reset_code", user.username)
+        # Measure and hash before the first write, which locks the whole of SQLite.
+        problem = find_password_problem(form.password.data, user)
+        password_hash = None if problem else passwords.hash_password(form.password.data)
         if verify_and_consume_reset_code(form, user):
-            if validate_new_password(form, user):
-                return finish_reset(form, reset, user)
+            if password_hash:
+                return finish_reset(form, reset, user, password_hash)
             db.session.rollback()  # the code is not consumed
+            audit.record("new_password_rejected", user, flow="reset")
+            form.password.errors.append(problem)
     return render_form_page(form, "Choose a new password", "Set the password")
 
 
-def finish_reset(form, reset, user):
+def finish_reset(form, reset, user, password_hash):
     """Consume the link, set the password, and redirect to the login."""
+    users.lock_user(user)
     enrolled_meanwhile = form.code is None and user.second_factor
     if enrolled_meanwhile or not consume_link(reset):
         db.session.rollback()  # another request was faster: the code is not consumed
         return redirect(url_for("password_reset.choose_password"))
-    set_password(user, form.password.data)
+    set_password(user, password_hash)
     rate_limit.reset_after_login(user.username, rate_limit.client_network())
-    for flow in ("login", "account", "reset"):
+    for flow in ("login", "account", "reset", "password"):
         lockout.reset(flow, user.username)
     sessions.clear_session()
     flash("Your password is changed. Log in with the new one.")

@@ -4,8 +4,14 @@ import time
 from functools import wraps
 
 from flask import flash
+from flask import redirect
+from flask import request
 from flask import session
+from flask_login import current_user
+from flask_wtf.csrf import CSRFError
 
+from . import errors
+from . import rate_limit
 from . import redirects
 from . import sessions
 from . import users
@@ -16,12 +22,25 @@ PENDING_LOGIN_EXPIRED_MESSAGE = (
 )
 
 
-def begin_pending_login(user):
+def init_app(app):
+    app.register_error_handler(CSRFError, redirect_second_click)
+
+
+def redirect_second_click(error):
+    """Redirect a login that was sent twice: the first answer replaced its session."""
+    if request.path.startswith("/login/") and current_user.is_authenticated:
+        return redirect(redirects.next_url())
+    rate_limit.record_rejection("csrf_rejected")
+    return errors.render_error(error)
+
+
+def begin_pending_login(user, device_id=None):
     """Begin a new session in which the user's login is pending."""
     sessions.clear_session()
     session["pending_login"] = {
         "session_token": user.get_id(),
         "started_at": int(time.time()),  # epoch seconds
+        "device_id": device_id,  # of the device cookie, if the browser had one
     }
 
 

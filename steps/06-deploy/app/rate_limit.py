@@ -9,8 +9,10 @@ from flask import request
 from sqlalchemy import BigInteger
 from sqlalchemy import String
 from sqlalchemy import delete
+from sqlalchemy import select
 from sqlalchemy import text
 from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 from werkzeug.exceptions import TooManyRequests
@@ -18,12 +20,15 @@ from werkzeug.exceptions import TooManyRequests
 from . import audit
 from .crypto import derive_key
 from .db import db
+from .db import delete_unlocked
+from .users import find_by_username
 from .users import normalise_identifier
 
 LIMIT_PER_ACCOUNT = 5  # attempts in a window
 LIMIT_PER_NETWORK = 20
 LIMIT_PER_ACCOUNT_FROM_ALL_NETWORKS = 50
 LIMIT_PER_IPV6_48 = 100
+LIMIT_PER_ACCOUNT_IN_IPV6_48 = 10
 WINDOW_SECONDS = 15 * 60
 EMAIL_LIMIT = 3  # emails in EMAIL_WINDOW_SECONDS
 EMAIL_WINDOW_SECONDS = 60 * 60
@@ -35,7 +40,6 @@ LOGIN_ACTIONS = (
     "login_recovery_code",
     "enrolment_code",
     "account_password",
-    "account_code",
 )
 
 # One statement counts and returns the count, so that no other request comes in between.
@@ -75,43 +79,84 @@ def client_network():
     return str(ip_network((address.packed, prefix), strict=False))
 
 
+def find_network_48(network):
+    """Return the /48 around an IPv6 network, because one customer may have it all."""
+    if network is None or "/64" not in network:
+        return None
+    return str(ip_network(network).supernet(new_prefix=48))
+
+
 def bucket(*parts):
     """Return the id of a bucket: an HMAC, so that nothing that was typed is stored."""
     message = "\0".join(parts).encode()
     return hmac.digest(derive_key("rate limit"), message, "sha256").hex()
 
 
-def limits(action, account, network):
-    """Yield the limit and the id of each bucket in which an attempt is counted."""
+def limits(action, account, network, device_id=None):
+    """Yield the limit and the id of each bucket in which an attempt is counted.
+
+    A browser with a device cookie has a bucket of its own, which strangers cannot fill.
+    """
+    if device_id:
+        yield LIMIT_PER_ACCOUNT, bucket(action, "device", device_id)
+        return
+    name = normalise_identifier(account) if account else None
+    network_48 = find_network_48(network)
     if network:
         yield LIMIT_PER_NETWORK, bucket(action, "network", network)
-    if network and "/64" in network:  # one customer may have the /48 around it
-        network_48 = ip_network(network).supernet(new_prefix=48)
-        yield LIMIT_PER_IPV6_48, bucket(action, "network_48", str(network_48))
-    if network and account:
-        account = normalise_identifier(account)
-        yield LIMIT_PER_ACCOUNT, bucket(action, "account_in_network", account, network)
-    if account:
+    if network_48:
+        yield LIMIT_PER_IPV6_48, bucket(action, "network_48", network_48)
+    if network and name:
+        yield LIMIT_PER_ACCOUNT, bucket(action, "account_in_network", name, network)
+    if network_48 and name:
+        bucket_id = bucket(action, "account_in_network_48", name, network_48)
+        yield LIMIT_PER_ACCOUNT_IN_IPV6_48, bucket_id
+    if name:
         limit = LIMIT_PER_ACCOUNT_FROM_ALL_NETWORKS if network else LIMIT_PER_ACCOUNT
-        yield limit, bucket(action, "account", normalise_identifier(account))
+        yield limit, bucket(action, "account", name)
 
 
-def count_attempt_now(action, account, network=None):
+def count_attempt_now(action, account, network=None, device_id=None):
     """Count an attempt before it is verified and commit; raise 429 after too many."""
     now = int(time.time())
-    for limit, bucket_id in limits(action, account, network):
+    for limit, bucket_id in limits(action, account, network, device_id):
         values = {"bucket": bucket_id, "now": now, "oldest": now - WINDOW_SECONDS + 1}
         count, window_started_at = db.session.execute(UPSERT_COUNTER, values).one()
         if count > limit:
             break
     db.session.commit()  # the attempt stays counted, even if the request fails
     if count > limit:
-        audit.record("rate_limited", action=action)
+        record_rejection("rate_limited", find_by_username(account or ""), action=action)
         remaining = window_started_at + WINDOW_SECONDS - now
         raise TooManyRequests(retry_after=min(remaining, WINDOW_SECONDS))
 
 
-def reset_after_login(account, network):
+def record_rejection(event, user=None, **details):
+    """Record an event once for each client network in a window, and count it.
+
+    Otherwise a client could fill the audit log with requests that are rejected.
+    """
+    try:
+        first = count_rejection(event, *details.values())
+    except SQLAlchemyError:  # the error page needs no database
+        db.session.remove()
+        first = True
+    if first:
+        audit.record(event, user, **details)
+
+
+def count_rejection(*parts):
+    """Count a rejection of this kind; return whether it is the first in its window."""
+    now = int(time.time())
+    bucket_id = bucket("audit", *parts, client_network())
+    query = select(RateLimitCounter.window_started_at).filter_by(bucket=bucket_id)
+    if (db.session.scalar(query) or 0) > now - WINDOW_SECONDS:
+        return False  # a flood of rejections writes nothing more
+    values = {"bucket": bucket_id, "now": now, "oldest": now - WINDOW_SECONDS + 1}
+    return db.session.execute(UPSERT_COUNTER, values).one().count == 1
+
+
+def reset_after_login(account, network, device_id=None):
     """Delete the account's counters, and refund its attempts to the network."""
     name = normalise_identifier(account)
     account_in_network = bucket("login_password", "account_in_network", name, network)
@@ -123,11 +168,13 @@ def reset_after_login(account, network):
     for attempts, window_started_at in db.session.execute(deleted):
         refund_network(attempts, window_started_at, network)
     buckets = [bucket(action, "account", name) for action in LOGIN_ACTIONS]
+    if network_48 := find_network_48(network):
+        parts = ("account_in_network_48", name, network_48)
+        buckets.append(bucket("login_password", *parts))
+    if device_id:
+        buckets += [bucket(action, "device", device_id) for action in LOGIN_ACTIONS]
     own = RateLimitCounter.bucket.in_(buckets)
-    expired = (
-        RateLimitCounter.window_started_at <= int(time.time()) - EMAIL_WINDOW_SECONDS
-    )
-    db.session.execute(delete(RateLimitCounter).where(own | expired))
+    db.session.execute(delete(RateLimitCounter).where(own))
 
 
 def refund_network(attempts, window_started_at, network):
@@ -144,11 +191,18 @@ def refund_network(attempts, window_started_at, network):
     )
 
 
-def consume_email_quota(kind, recipient_ref):
+def delete_expired_counters():
+    """Delete the counters whose windows are over."""
+    oldest = int(time.time()) - EMAIL_WINDOW_SECONDS
+    expired = RateLimitCounter.window_started_at <= oldest
+    delete_unlocked(RateLimitCounter.bucket, expired)
+
+
+def consume_email_quota(kind, recipient):
     """Count an email of this kind; return whether the recipient may get another one."""
     now = int(time.time())
     values = {
-        "bucket": bucket("email", kind, recipient_ref),
+        "bucket": bucket("email", kind, recipient),
         "now": now,
         "oldest": now - EMAIL_WINDOW_SECONDS + 1,
     }

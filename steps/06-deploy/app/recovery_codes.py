@@ -17,6 +17,7 @@ from wtforms import StringField
 from wtforms.validators import InputRequired
 
 from . import audit
+from . import device_cookie
 from . import lockout
 from . import outbox
 from . import pending_login
@@ -120,11 +121,14 @@ def verify_and_consume_any_code(user, code, flow):
     if totp.CODE_PATTERN.match(code):
         verified = second_factor.verify_and_consume_code(user, code)
         verified = verified and not lockout.is_locked(flow, user.username)
+        wrong = not verified and second_factor.is_wrong_code(user, code)
     else:
         verified = consume_code(user, code)
+        wrong = not verified
     if not verified:
         audit.record("code_rejected", user, flow=flow)
-        lockout.count_wrong_code(flow, user.username)
+    if wrong:
+        lockout.count_wrong_code(flow, user)
     return verified
 
 
@@ -136,8 +140,11 @@ def verify(user):
         return redirects.redirect_keeping_next("enrolment.enrol")
     form = RecoveryCodeForm()
     if form.validate_on_submit():
-        rate_limit.count_attempt_now("login_recovery_code", user.username)
+        name, device_id = user.username, device_cookie.get_pending_device_id()
+        rate_limit.count_attempt_now("login_recovery_code", name, device_id=device_id)
         if consume_code(user, form.recovery_code.data):
+            audit.record("logged_in", user, factor="recovery_code")
+            device_cookie.notify_of_new_browser(user)
             sessions.log_in(user)
             codes_left = count_codes_left(user)
             flash(f"You used a recovery code. Codes left: {codes_left}.")

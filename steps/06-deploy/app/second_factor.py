@@ -1,6 +1,7 @@
 """The second factor: its secret, and the code page."""
 
 from flask import Blueprint
+from flask import current_app
 from flask import redirect
 from flask import render_template
 from sqlalchemy import BigInteger
@@ -12,6 +13,8 @@ from sqlalchemy.orm import mapped_column
 
 from . import audit
 from . import crypto
+from . import device_cookie
+from . import key_check
 from . import lockout
 from . import outbox
 from . import pending_login
@@ -23,6 +26,7 @@ from . import users
 from .db import db
 from .db import insert_if_absent
 from .forms import INVALID_CODE_MESSAGE
+from .forms import USED_CODE_MESSAGE
 from .forms import CodeForm
 
 bp = Blueprint("second_factor", __name__)
@@ -48,13 +52,23 @@ def is_enrolled(user):
     return user.second_factor is not None
 
 
+def has_readable_secret(user):
+    """Return whether TOTP_KEYS decrypt the user's secret."""
+    return crypto.can_decrypt_for(user.id, user.second_factor.encrypted_secret)
+
+
 def get_secret(user):
-    """Return the secret that the user's authenticator app has as well."""
-    return crypto.decrypt_for(user.id, user.second_factor.encrypted_secret)
+    """Return the user's secret; log an error and return None if it is unreadable."""
+    try:
+        return crypto.decrypt_for(user.id, user.second_factor.encrypted_secret)
+    except ValueError as error:
+        current_app.logger.error("Second factor of user %s: %s", user.id, error)
+        return None
 
 
 def activate(user, secret, time_step):
     """Store a first second factor and consume the time step; return whether it did."""
+    key_check.store_if_absent()
     second_factor = insert_if_absent(
         SecondFactor,
         user_id=user.id,
@@ -89,14 +103,27 @@ def verify_and_consume_code(user, code):
 
     Return whether the code was valid and unused.
     """
-    time_step = totp.matching_time_step(get_secret(user), code)
+    secret = get_secret(user)
+    time_step = totp.matching_time_step(secret, code) if secret else None
     return time_step is not None and consume_time_step(user, time_step)
+
+
+def is_used_code(user, code):
+    """Return whether a code that was not accepted is right, and was used before."""
+    if not has_readable_secret(user):
+        return False
+    return totp.matching_time_step(get_secret(user), code) is not None
+
+
+def is_wrong_code(user, code):
+    """Return whether a code is wrong: not one that was used, nor unverifiable."""
+    return has_readable_secret(user) and not is_used_code(user, code)
 
 
 def count_wrong_login_code(user):
     """Count a wrong code; after 20 in a row end all sessions and send an email."""
     audit.record("code_rejected", user, flow="login")
-    if lockout.count_wrong_code("login", user.username):
+    if lockout.count_wrong_code("login", user):
         audit.record("login_locked", user)
         users.end_all_sessions(user)
         outbox.enqueue("login_locked", user.email)
@@ -110,10 +137,15 @@ def verify(user):
         return redirects.redirect_keeping_next("enrolment.enrol")
     form = CodeForm()
     if form.validate_on_submit():
-        rate_limit.count_attempt_now("login_code", user.username)
+        device_id = device_cookie.get_pending_device_id()
+        rate_limit.count_attempt_now("login_code", user.username, device_id=device_id)
         if verify_and_consume_code(user, form.code.data):
+            audit.record("logged_in", user, factor="totp")
+            device_cookie.notify_of_new_browser(user)
             sessions.log_in(user)
             return redirect(redirects.next_url())
-        count_wrong_login_code(user)
-        form.code.errors.append(INVALID_CODE_MESSAGE)
+        if is_wrong_code(user, form.code.data):
+            count_wrong_login_code(user)
+        used = is_used_code(user, form.code.data)
+        form.code.errors.append(USED_CODE_MESSAGE if used else INVALID_CODE_MESSAGE)
     return render_template("code.html", form=form), form.status_code

@@ -9,6 +9,7 @@ from flask_login import LoginManager
 from flask_login import login_user
 
 from . import audit
+from . import device_cookie
 from . import lockout
 from . import rate_limit
 from . import users
@@ -66,13 +67,16 @@ def get_or_create_session_id():
 
 def log_in(user):
     """Reset the limits, and begin a new session in which the user is logged in."""
-    rate_limit.reset_after_login(user.username, rate_limit.client_network())
+    device_id = device_cookie.get_pending_device_id()
+    network = rate_limit.client_network()
+    rate_limit.reset_after_login(user.username, network, device_id)
     lockout.reset("login", user.username)
     lockout.reset("account", user.username)
+    lockout.reset("password", user.username)
     clear_session()
     session["two_factor_verified"] = True
     session["logged_in_at"] = session["last_seen_at"] = int(time.time())
-    audit.record("logged_in", user)
+    device_cookie.issue_device_cookie(user)
     login_user(user)
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 
+from flask import current_app
 from flask_login import UserMixin
 from sqlalchemy import BigInteger
 from sqlalchemy import String
@@ -69,13 +70,20 @@ def find_by_email(email):
     return db.session.scalar(select(User).filter_by(email=normalise_identifier(email)))
 
 
+def password_matches(user, password):
+    """Return whether a password is the user's; take the same time without a user."""
+    try:
+        return passwords.verify_password(password, user.password_hash if user else None)
+    except (OverflowError, TypeError, ValueError) as error:
+        current_app.logger.error("Password hash of user %s: %s", user.id, error)
+        return passwords.verify_password(password, None)
+
+
 def authenticate(username, password):
     """Verify a user name and password; return the user, or None."""
     user = find_by_username(username)
     # Hash for an unknown name as well, or the time would reveal which names exist.
-    password_hash = user.password_hash if user else None
-    password_matches = passwords.verify_password(password, password_hash)
-    return user if password_matches and user.is_active else None
+    return user if password_matches(user, password) and user.is_active else None
 
 
 def rehash_if_outdated(user, password):

@@ -1,4 +1,4 @@
-"""Create the tables of the outbox, registrations, reset links and lockouts."""
+"""Create the tables of the outbox, registrations, codes, reset links and lockouts."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ def upgrade():
     op.create_table(
         "outbox_emails",
         sa.Column("kind", sa.String(32), primary_key=True),
-        sa.Column("recipient_ref", sa.String(254), primary_key=True),
+        sa.Column("recipient", sa.String(254), primary_key=True),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("next_attempt_at", sa.BigInteger, nullable=False, index=True),
         sa.Column("delivery_attempts", sa.Integer, nullable=False),
@@ -23,13 +23,21 @@ def upgrade():
         sa.Column("username", sa.String(32), nullable=False),
         sa.Column("email", sa.String(254), nullable=False),
         sa.Column("password_hash", sa.String(255), nullable=False),
-        sa.Column("code_hash", sa.String(64)),
-        sa.Column("updated_at", sa.BigInteger, nullable=False, index=True),
+        sa.Column("created_at", sa.BigInteger, nullable=False, index=True),
+    )
+    op.create_table(
+        "email_codes",
+        sa.Column("email", sa.String(254), primary_key=True),
+        sa.Column("nonce", sa.String(22), nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+        sa.Column("email_count", sa.Integer, nullable=False),
     )
     op.create_table(
         "password_resets",
         sa.Column("user_id", sa.Integer, sa.ForeignKey("users.id"), primary_key=True),
         sa.Column("token_id", sa.String(22), nullable=False),
+        sa.Column("expires_at", sa.BigInteger, nullable=False),
+        sa.Column("email_count", sa.Integer, nullable=False),
     )
     op.create_table(
         "lockouts",
@@ -43,6 +51,7 @@ def downgrade():
     for table in (
         "lockouts",
         "password_resets",
+        "email_codes",
         "pending_registrations",
         "outbox_emails",
     ):
