@@ -198,8 +198,8 @@ def pytest_collection_modifyitems(config, items):
 def leave_out(items):
     """Skip what would not work, or lock the account, on a running server."""
     reasons = {
-        "throttling": "it locks the account for a quarter of an hour",
-        "held_mail": "a mail has to wait until the test sends it",
+        "rate_limited": "it locks the account for a quarter of an hour",
+        "held_email": "a mail has to wait until the test sends it",
     }
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}

@@ -7,6 +7,8 @@ from typing import NamedTuple
 WAIT_SECONDS = 3  # seconds in which a server sends what it has to send
 PAUSE = 0.2  # seconds without a new line: the mail is whole
 MAIL = re.compile(r"^To: (.+)\nSubject: (.+)\n\n((?:.+\n|\n(?!To: ))+)", re.MULTILINE)
+# Notices of every enrolment, and of every login in a browser that was not used before.
+ROUTINE = re.compile(r"authenticator app was set up|in a new browser")
 
 
 class Mail(NamedTuple):
@@ -35,6 +37,11 @@ class Mail(NamedTuple):
 def read_mails(printed):
     """Return the mails in what an app printed, oldest first."""
     return [Mail(*map(str.strip, found)) for found in MAIL.findall(printed + "\n")]
+
+
+def without_routine(mails):
+    """Leave out the notices that come with nearly every login of a test."""
+    return [mail for mail in mails if not ROUTINE.search(mail.subject)]
 
 
 class Mailbox:

@@ -22,6 +22,7 @@ LIMIT = 5
 LIMIT_OF_NETWORK = 20
 LIMIT_OF_ACCOUNT = 50  # from all networks together
 LIMIT_PER_IPV6_48 = 100  # who may have many networks
+LIMIT_OF_ACCOUNT_IN_48 = 10
 IDS = itertools.count()
 
 # Two devices of one home, its neighbour, and three spellings of two IPv4 addresses.
@@ -62,6 +63,7 @@ class Session:
     since: int = 0  # when the password was right, or the login complete
     generation: int = 0  # of the user's sessions
     link: object = None  # which was followed
+    device: object = None  # by which the browser was known when the login began
     seen: int = 0
     email_verified: bool = False
     id: str = field(default_factory=lambda: f"session {next(IDS)}")
@@ -115,6 +117,14 @@ class ReferenceModel:
         self.forget_guesses(user, browser.address)
         browser.session = self.begin(user, is_in=True)
 
+    def complete_login(self, browser, user):
+        """After the second factor the visitor is in."""
+        self.let_in(browser, user)
+        return Answer(200, "/")
+
+    def known_device(self, browser, name):
+        """No browser is known before step 06."""
+
     # What they ask for.
 
     def open(self, browser, path):
@@ -136,13 +146,16 @@ class ReferenceModel:
         """A right password begins a pending login, and lets nobody in."""
         if not 0 < len(password) <= 256:
             return Answer(422, "/login")
-        wait = self.count_guess("password", name, browser.address)
+        device = self.known_device(browser, name)
+        wait = self.count_guess("password", name, browser.address, device)
         if wait:
             return Answer(429, "/login", wait=wait)
         user = self.find(name)
         if user is None or not self.is_right(user, password):
+            return self.refuse_password(name)
+        if self.is_locked(user, device):
             return Answer(422, "/login")
-        browser.session = self.begin(user)
+        browser.session = self.begin(user, device=device)
         return self.open(browser, "/login/code")
 
     def give_code(self, browser, code):
@@ -152,14 +165,14 @@ class ReferenceModel:
             return self.open(browser, "/login/code")
         if not is_code(code):
             return Answer(422, "/login/code")
-        wait = self.count_guess("code", user.username)
+        wait = self.count_guess("code", user.username, device=browser.session.device)
         if wait:
             return Answer(429, "/login/code", wait=wait)
         if not self.is_good(user, code):
-            return self.refuse_code(user, "/login/code")
+            is_guess = self.time_step_of(user.secret, code) is None
+            return self.refuse_code(user, "/login/code", is_guess)
         self.use_up(user, code)
-        self.let_in(browser, user)
-        return Answer(200, "/")
+        return self.complete_login(browser, user)
 
     def give_recovery_code(self, browser, code):
         """A recovery code serves in the place of the phone."""
@@ -168,14 +181,14 @@ class ReferenceModel:
             return self.open(browser, "/login/recovery")
         if not code:
             return Answer(422, "/login/recovery")
-        wait = self.count_guess("recovery", user.username)
+        device = browser.session.device
+        wait = self.count_guess("recovery", user.username, device=device)
         if wait:
             return Answer(429, "/login/recovery", wait=wait)
         if not self.is_good_recovery_code(user, code):
             return self.refuse_code(user, "/login/recovery")
         self.use_up_recovery_code(user, code)
-        self.let_in(browser, user)
-        return Answer(200, "/")
+        return self.complete_login(browser, user)
 
     def confirm_authenticator(self, browser, code):
         """A code of the secret that this session was shown, and of no other, enrols."""
@@ -215,7 +228,17 @@ class ReferenceModel:
         browser.session = Session()
         return Answer(200, "/login")
 
+    def send_old_form(self, browser, path):
+        """A form of an older session is too old, unless a second click sent it."""
+        if path.startswith("/login/") and self.logged_in_user(browser.session):
+            return self.open(browser, "/")
+        return Answer(400, path)
+
     # What is right.
+
+    def is_locked(self, user, device):
+        """No password is locked before step 05."""
+        return False
 
     def is_right(self, user, password):
         """Tell whether a password is that of the user."""
@@ -239,8 +262,12 @@ class ReferenceModel:
         user.recovery_codes.remove(bare(code))
         user.used_recovery_codes.append(bare(code))
 
-    def refuse_code(self, user, path):
-        """A wrong code leads nowhere."""
+    def refuse_password(self, name):
+        """A wrong password leads nowhere."""
+        return Answer(422, "/login")
+
+    def refuse_code(self, user, path, is_guess=True):
+        """A wrong code leads nowhere; one that was used before is no guess."""
         return Answer(422, path)
 
     # What they are shown.
@@ -281,8 +308,10 @@ class ReferenceModel:
 
     # How often they may guess.
 
-    def counters(self, purpose, name, address):
+    def counters(self, purpose, name, address, device=None):
         """The limits of a guess in the order in which they are asked."""
+        if device:
+            return {(purpose, device): LIMIT}
         name = self.fold(name) if name else None
         if not address:
             return {(purpose, name): LIMIT}
@@ -294,12 +323,14 @@ class ReferenceModel:
             limits[purpose, "all", customer] = LIMIT_PER_IPV6_48
         if name:
             limits[purpose, name, network] = LIMIT
+            if customer:
+                limits[purpose, name, customer] = LIMIT_OF_ACCOUNT_IN_48
             limits[purpose, name] = LIMIT_OF_ACCOUNT
         return limits
 
-    def count_guess(self, purpose, name, address=None):
+    def count_guess(self, purpose, name, address=None, device=None):
         """Count a guess, right or wrong; return the seconds to wait after too many."""
-        for key, limit in self.counters(purpose, name, address).items():
+        for key, limit in self.counters(purpose, name, address, device).items():
             end = self.count(self.counts, key, limit, WINDOW)
             if end:
                 return end - self.clock.now()
@@ -321,12 +352,12 @@ class ReferenceModel:
             self.counts.pop((purpose, name), None)
         counters = self.counters("password", name, address)
         own = [key for key in counters if name in key]
-        _, spent = self.counts.get(own[0], (0, 0))
+        began, spent = self.counts.get(own[0], (0, 0))
         for key in counters:
             opened, count = self.counts.get(key, (0, 0))
             if key in own:
                 self.counts.pop(key, None)
-            elif count >= spent:
+            elif count >= spent and opened <= began:
                 self.counts[key] = (opened, count - spent)
 
     # When something is over.

@@ -4,6 +4,7 @@ Like tests/model.py, on which it builds, it knows nothing of the app.
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from dataclasses import replace
 
@@ -15,16 +16,13 @@ from tests.model import User
 from tests.model import is_code
 
 EIGHT_DIGITS = re.compile("[0-9]{8}")
-MAILED_LIFETIME = 20 * 60  # of codes and links
+CODE_LIFETIME = 10 * 60
+LINK_LIFETIME = 20 * 60
 MAX_WRONG_CODES_IN_A_ROW = 20
-LIMIT_OF_MAIL = 3  # an hour
+MAX_WRONG_PASSWORDS_IN_A_ROW = 100
+LIMIT_OF_MAIL = 3  # with a code or link; of a notice that strangers cause, an hour
 HOUR = 60 * 60
 DAY = 24 * HOUR
-LIMITED_KINDS = (
-    "account_exists",
-    "email_code",
-    "reset",
-)  # the kinds of mail with a limit
 IDLE_LIFETIME = 30 * 60
 LIFETIME = 12 * HOUR
 SHORTEST = 15
@@ -38,17 +36,25 @@ class Registration:
     username: str
     email: str
     password: str
-    since: int  # when the last code was mailed
-    code: str = ""
+    since: int
 
 
 @dataclass(eq=False)
-class Link:
-    """A link that resets a password."""
+class Mailed:
+    """A code that proves an address, or a link that resets a password."""
+
+    expires: int
+    user: User = None  # whose link it is
+    text: str = ""  # not known before the mail is read
+    mails: int = 0
+
+
+@dataclass(eq=False)
+class Device:
+    """A browser that is known: somebody completed a login in it."""
 
     user: User
-    path: str
-    expires: int
+    password: str  # with another one the browser is not known any more
 
 
 @dataclass
@@ -74,13 +80,14 @@ class Change:
 class ReferenceModelWithEmail(ReferenceModel):
     """Addresses are proved, passwords are reset, accounts change; mails tell of it."""
 
-    forgotten = (*ReferenceModel.forgotten, "current password", "account code")
+    forgotten = (*ReferenceModel.forgotten, "current password")
 
     def __init__(self, step, clock):
         super().__init__(step, clock)
         self.outbox = {}  # in the order in which they were posted
-        self.mailed = {}  # how many, by kind and about whom
+        self.mailed = {}  # how many notices, by kind and to whom
         self.registrations = {}  # by session
+        self.codes = {}  # by address
         self.proved = {}  # when a session proved that it may have another phone
 
     # Who is there.
@@ -94,15 +101,14 @@ class ReferenceModelWithEmail(ReferenceModel):
         super().let_in(browser, user)
         user.wrong_codes["login"] = user.wrong_codes["account"] = 0
 
-    def is_right(self, user, password):
+    def is_locked(self, user, device):
         """After twenty wrong codes in a row the password counts as stolen."""
-        is_stolen = user.wrong_codes["login"] >= MAX_WRONG_CODES_IN_A_ROW
-        return super().is_right(user, password) and not is_stolen
+        return user.wrong_codes["login"] >= MAX_WRONG_CODES_IN_A_ROW
 
-    def refuse_code(self, user, path):
+    def refuse_code(self, user, path, is_guess=True):
         """Count wrong codes; the twentieth ends all sessions, and a mail says why."""
-        user.wrong_codes["login"] += 1
-        if user.wrong_codes["login"] >= MAX_WRONG_CODES_IN_A_ROW:
+        user.wrong_codes["login"] += is_guess
+        if is_guess and self.is_locked(user, None):
             self.end_sessions(user)
             self.post("login_locked", user.email)
         return Answer(422, path)
@@ -138,51 +144,47 @@ class ReferenceModelWithEmail(ReferenceModel):
             return Answer(429, "/register", wait=wait)
         if self.find(name):
             return Answer(422, "/register")
-        wait = self.count_guess("address", email, browser.address)
-        if wait:
-            return Answer(429, "/register", wait=wait)
         browser.session = Session()
-        self.forget_old_registrations()
         self.wait_for_code(browser.session, name, email, password)
         return self.open(browser, "/register/verify")
 
     def wait_for_code(self, session, name, email, password):
-        """Keep what was typed, for this session alone, and have a code mailed."""
+        """Keep what was typed, for this session alone; a code is mailed."""
         new = Registration(name, self.fold(email), password, self.clock.now())
         self.registrations[session.id] = new
         self.post_code(session)
 
-    def forget_old_registrations(self):
+    def forget_old_rows(self):
         """After a day nobody waits for a code any more."""
         first = self.clock.now() - DAY
         waiting = self.registrations.items()
         self.registrations = {key: new for key, new in waiting if new.since >= first}
 
     def ask_for_another_code(self, browser):
-        """Another code is mailed, but not without end."""
+        """The code is mailed once more, but not without end."""
         session = browser.session
         new = self.registrations.get(session.id)
         if new is None:
             return self.open(browser, "/enrol")
-        wait = self.count_guess("resend", new.email, browser.address)
+        wait = self.count_guess("resend", None, browser.address)
         if wait:
             return Answer(429, "/register/verify", wait=wait)
         self.post_code(session)
         return self.open(browser, "/register/verify")
 
     def give_mailed_code(self, browser, code):
-        """Only the newest code proves the address, in the session that asked for it."""
+        """The code proves its address once, in any of the sessions that wait for it."""
         new = self.registrations.get(browser.session.id)
         if new is None:
             return self.open(browser, "/enrol")
         code = "".join(code.split())
         if not EIGHT_DIGITS.fullmatch(code):
             return Answer(422, "/register/verify")
-        wait = self.count_guess("email code", browser.session.id)
+        wait = self.count_guess("email code", browser.session.id, browser.address)
         if wait:
             return Answer(429, "/register/verify", wait=wait)
-        is_old = self.clock.now() - new.since >= MAILED_LIFETIME
-        if code != new.code or is_old:
+        mailed = self.living(self.codes.get(new.email))
+        if mailed is None or code != mailed.text:
             return Answer(422, "/register/verify")
         return self.prove_address(browser, new)
 
@@ -190,7 +192,7 @@ class ReferenceModelWithEmail(ReferenceModel):
         """The first one to prove the address gets it, and the name."""
         if self.find(new.username) or self.find_by_email(new.email):
             return Answer(422, "/register/verify")
-        del self.registrations[browser.session.id]
+        del self.registrations[browser.session.id], self.codes[new.email]
         user = User(new.username, new.password, email=new.email)
         self.users.append(user)
         browser.session = self.begin(user)
@@ -198,7 +200,7 @@ class ReferenceModelWithEmail(ReferenceModel):
 
     def ask_for_reset(self, browser, email):
         """Everybody gets the same answer."""
-        wait = self.count_guess("reset", email, browser.address)
+        wait = self.count_guess("reset", None, browser.address)
         if wait:
             return Answer(429, "/reset", wait=wait)
         self.post("reset", self.fold(email))
@@ -206,15 +208,18 @@ class ReferenceModelWithEmail(ReferenceModel):
 
     def follow(self, browser, link):
         """To follow a link uses up nothing."""
-        if link and self.clock.now() < link.expires:
+        if self.living(link):
             browser.session = replace(browser.session, link=link)
         return self.open(browser, "/reset/new")
 
+    def living(self, mailed):
+        """A code or a link is good until its end."""
+        return mailed if mailed and self.clock.now() < mailed.expires else None
+
     def followed(self, session):
-        """The newest link is good, once, until the password changes or it is old."""
-        link = session.link
-        is_good = link and link.user.link is link and self.clock.now() < link.expires
-        return link if is_good else None
+        """A link is good once, until the password changes or it is old."""
+        link = self.living(session.link)
+        return link if link and link.user.link is link else None
 
     def choose_password(self, browser, change):
         """The link alone is not enough; and who has chosen a password is not in."""
@@ -226,6 +231,9 @@ class ReferenceModelWithEmail(ReferenceModel):
             change = replace(change, code="none")
         if not change.is_filled_in:
             return Answer(422, path)
+        wait = self.count_guess("reset code", user.username)
+        if wait:
+            return Answer(429, path, wait=wait)
         refused = user.secret and self.refuse_any(user, change.code, "reset", path)
         if refused or not change.is_good_for(user):
             return refused or Answer(422, path)
@@ -333,17 +341,15 @@ class ReferenceModelWithEmail(ReferenceModel):
 
     def refuse_any(self, user, code, route, path):
         """Return what is answered to a wrong code, from the phone or for recovery."""
-        wait = self.count_guess(f"{route} code", user.username)
-        if wait:
-            return Answer(429, path, wait=wait)
         is_good = self.is_good_any(user, code)
+        is_guess = not is_code(code) or self.time_step_of(user.secret, code) is None
         if is_code(code) and user.wrong_codes[route] >= MAX_WRONG_CODES_IN_A_ROW:
             if is_good:
                 self.use_up(user, code)
             is_good = False  # a recovery code alone will do
         if is_good:
             return None
-        user.wrong_codes[route] += 1
+        user.wrong_codes[route] += is_guess
         return Answer(422, path)
 
     def is_good_any(self, user, code):
@@ -362,68 +368,119 @@ class ReferenceModelWithEmail(ReferenceModel):
 
     # What is mailed.
 
-    def post(self, kind, about):
+    def post(self, kind, to):
         """A mail that waits already says it."""
-        self.outbox[kind, about] = True
+        self.outbox[kind, to] = True
 
     def post_code(self, session):
         """The owner of a known address gets no code, but is told."""
-        new = self.registrations[session.id]
-        if self.find_by_email(new.email) and not self.is_renewal(session):
-            self.post("account_exists", new.email)
-        else:
-            self.post("email_code", session.id)
+        email = self.registrations[session.id].email
+        is_known = self.find_by_email(email) and not self.is_renewal(session)
+        self.post("account_exists" if is_known else "email_code", email)
 
     def is_renewal(self, session):
         """Nobody has to prove an address again."""
         return False
 
     def send_mails(self):
-        """Return the mails that are sent now: kind, about whom and to what address."""
-        letters, self.outbox = self.outbox, {}
-        mails = [(kind, about, self.address_of(kind, about)) for kind, about in letters]
+        """Return the mails that are sent now: kind, to whom, and with what."""
+        outbox, self.outbox = self.outbox, {}
+        mails = [(kind, to, self.prepare(kind, to)) for kind, to in outbox]
         return [mail for mail in mails if mail[2]]
 
-    def address_of(self, kind, about):
-        """Return where a mail goes, if there is something to say and not too often."""
-        letter = kind, about
-        if kind in LIMITED_KINDS and self.count(
-            self.mailed, letter, LIMIT_OF_MAIL, HOUR
-        ):
-            return None
+    def prepare(self, kind, to):
+        """Return the code or link of a mail, True without one, or nothing to send."""
+        if kind == "account_exists":
+            return not self.count(self.mailed, (kind, to), LIMIT_OF_MAIL, HOUR)
         if kind == "email_code":
-            new = self.registrations.get(about)
-            return new and new.email
+            self.codes[to] = self.mail_again(self.codes.get(to), CODE_LIFETIME)
+            return self.spend(self.codes[to])
         if kind == "reset":
-            user = self.find_by_email(about)
-            return user and user.email
-        return about
+            return self.prepare_link(self.find_by_email(to))
+        return True
 
-    def mail_code(self, session_id, code):
-        """A newer code takes the place of an older one."""
-        new = self.registrations[session_id]
-        new.code, new.since = code, self.clock.now()
+    def prepare_link(self, user):
+        """A stranger's address gets no link."""
+        if user is None:
+            return None
+        user.link = self.mail_again(user.link, LINK_LIFETIME, user)
+        return self.spend(user.link)
 
-    def mail_link(self, email, path):
-        """A newer link takes the place of an older one."""
-        user = self.find_by_email(email)
-        user.link = Link(user, path, self.clock.now() + MAILED_LIFETIME)
-        return user.link
+    def mail_again(self, mailed, lifetime, user=None):
+        """While a code or link is good, no other one is made."""
+        return self.living(mailed) or Mailed(self.clock.now() + lifetime, user)
+
+    def spend(self, mailed):
+        """A code or link is mailed three times."""
+        mailed.mails += 1
+        return mailed if mailed.mails <= LIMIT_OF_MAIL else None
+
+    def read(self, mailed, text):
+        """What is mailed again is the same."""
+        assert mailed.text in ("", text), "another one was mailed while one is good"
+        mailed.text = text
 
     def ends(self, sessions):
         """Codes, links and proofs have an end as well."""
-        mails = [new.since for new in self.registrations.values()]
-        mails += [
-            user.link.expires - MAILED_LIFETIME for user in self.users if user.link
-        ]
+        mails = [code.expires for code in self.codes.values()]
+        mails += [user.link.expires for user in self.users if user.link]
         proofs = [proved + PENDING_LIFETIME + 1 for proved in self.proved.values()]
         hours = [opened + HOUR for opened, _ in self.mailed.values()]
-        more = {"mail": [sent + MAILED_LIFETIME for sent in mails], "proof": proofs}
-        return super().ends(sessions) | more | {"hour": hours}
+        return super().ends(sessions) | {"mail": mails, "proof": proofs, "hour": hours}
 
 
 class ReferenceModelInProduction(ReferenceModelWithEmail):
-    """Sessions end by themselves, and operators help users, or keep them out."""
+    """Sessions end, browsers are known, and operators help users or keep them out."""
+
+    def __init__(self, step, clock):
+        super().__init__(step, clock)
+        self.wrong_passwords = Counter()  # in a row, by the name that was typed
+
+    # A browser that is known, and the notices of it.
+
+    def known_device(self, browser, name):
+        """A browser in which a login of this user was complete, with this password."""
+        device = browser.device
+        is_known = device and device.user is self.find(name)
+        return device if is_known and device.password == device.user.password else None
+
+    def complete_login(self, browser, user):
+        """The owner is told of a browser that was not known."""
+        if browser.session.device is None:
+            self.post("new_browser", user.email)
+        return super().complete_login(browser, user)
+
+    def let_in(self, browser, user):
+        """From now on the browser is known, and the passwords were the owner's."""
+        for purpose in ("password", *self.forgotten):
+            self.counts.pop((purpose, browser.session.device), None)
+        self.wrong_passwords.pop(self.fold(user.username), None)
+        super().let_in(browser, user)
+        browser.device = Device(user, user.password)
+
+    def refuse_password(self, name):
+        """The owner is told of the hundredth wrong password in a row."""
+        self.wrong_passwords[self.fold(name)] += 1
+        user, count = self.find(name), self.wrong_passwords[self.fold(name)]
+        if user and count == MAX_WRONG_PASSWORDS_IN_A_ROW:
+            self.post("password_locked", user.email)
+        return super().refuse_password(name)
+
+    def is_locked(self, user, device):
+        """After a hundred wrong passwords in a row only a known browser may log in."""
+        count = self.wrong_passwords[self.fold(user.username)]
+        is_locked = count >= MAX_WRONG_PASSWORDS_IN_A_ROW and not device
+        return is_locked or super().is_locked(user, device)
+
+    def choose_password(self, browser, change):
+        """With a new password nothing is wrong any more."""
+        link = self.followed(browser.session)
+        answer = super().choose_password(browser, change)
+        if link and answer.path == "/login":
+            self.wrong_passwords.pop(self.fold(link.user.username), None)
+        return answer
+
+    # How sessions end.
 
     def logged_in_user(self, session):
         """A session ends when it is idle, or old."""
@@ -442,6 +499,8 @@ class ReferenceModelInProduction(ReferenceModelWithEmail):
     def is_right(self, user, password):
         """A disabled user has no right password."""
         return super().is_right(user, password) and not user.is_disabled
+
+    # What operators do.
 
     def disable(self, user):
         """End all sessions; nothing else of the user changes."""
@@ -492,7 +551,7 @@ class ReferenceModelInProduction(ReferenceModelWithEmail):
         user = self.pending_user(browser.session)
         if user is None or not user.must_re_enrol:
             return super().prove_address(browser, new)
-        del self.registrations[browser.session.id]
+        del self.registrations[browser.session.id], self.codes[new.email]
         browser.session = self.begin(user, email_verified=True)
         return self.open(browser, "/enrol")
 
@@ -504,13 +563,12 @@ class ReferenceModelInProduction(ReferenceModelWithEmail):
         answer = super().confirm_authenticator(browser, code)
         if answer.shows == "codes":
             user.must_re_enrol = False
+            self.post("second_factor_enrolled", user.email)
         return answer
 
-    def address_of(self, kind, about):
+    def prepare_link(self, user):
         """Without a phone the mailbox alone would do: there is no link."""
-        address = super().address_of(kind, about)
-        user = self.find_by_email(about)
-        return None if kind == "reset" and user and user.must_re_enrol else address
+        return None if user and user.must_re_enrol else super().prepare_link(user)
 
     def ends(self, sessions):
         """Sessions have two ends."""

@@ -47,6 +47,7 @@ HEADINGS = {
         "02": "docs/02-totp-verify.md#3-few-guesses",
         "04": "docs/04b-one-statement.md#4-whose-guesses",
         "05": "docs/05c-account.md#5-twenty-wrong-codes",
+        "06": "docs/06a-refuse-to-start.md#7-a-browser-that-was-here-before",
     },
     "test_enrolment": {"03": "docs/03-qr-enrolment.md#4-confirm-then-activate"},
     "test_recovery": {
@@ -78,6 +79,11 @@ HEADINGS = {
     },
     "test_drill": {"06": "docs/06b-several-of-everything.md#the-idea"},
     "test_audit": {"06": "docs/06c-at-night.md#1-one-line-for-each-event"},
+    "test_strangers": {
+        "04": "docs/04b-one-statement.md#4-whose-guesses",
+        "05": "docs/05b-reset.md#2-a-link-that-says-what-it-is-for",
+    },
+    "test_rejections": {"06": "docs/06c-at-night.md#2-wherever-an-attempt-is-rejected"},
     "test_ops": {"06": "docs/06c-at-night.md#4-commands-with-a-reason"},
 }
 # and where for all the rest

@@ -7,6 +7,7 @@ import pytest
 
 from tests.browser import NetworkBrowser
 from tests.mailbox import read_mails
+from tests.mailbox import without_routine
 from tests.names import ContractMap
 from tests.stage import FIRST_WITH_DATABASE
 from tests.stage import add_second_factor
@@ -91,11 +92,12 @@ class RemoteSite:
         if RemoteSite._taken.setdefault(str(name), self) is not self:
             pytest.skip("not run with --url: an earlier test has registered this user")
 
-    def mails(self):
+    def mails(self, routine=False):
         """Return the new mails, if there is a file into which the server prints."""
         if self.mailbox is None:
             pytest.skip("not run with --url: the test reads a mail (--mailbox=FILE)")
-        return read_mails(self.mailbox.new_text().replace(self.tag, ""))
+        mails = read_mails(self.mailbox.new_text().replace(self.tag, ""))
+        return mails if routine else without_routine(mails)
 
     def start_again(self, **config):
         """Refuse: we cannot start this server."""

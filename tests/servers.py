@@ -397,10 +397,11 @@ def send(server, shot, barrier):
 
 
 def is_logged_in_by(server, page):
-    """Return whether the cookie that came with an answer opens the protected page."""
+    """Return whether the cookies that came with an answer open the protected page."""
     visitor = server.visitor()
-    for morsel in SimpleCookie(page.headers.get("Set-Cookie", "")).values():
-        visitor.browser.session.cookies.set(morsel.key, morsel.value)
+    for header in page.headers.get_all("Set-Cookie", []):
+        for morsel in SimpleCookie(header).values():
+            visitor.browser.session.cookies.set(morsel.key, morsel.value)
     return visitor.is_logged_in()
 
 

@@ -21,6 +21,7 @@ from werkzeug.security import generate_password_hash
 
 from tests.browser import InProcessBrowser
 from tests.mailbox import read_mails
+from tests.mailbox import without_routine
 from tests.names import ContractMap
 from tests.phone import Authenticator
 from tests.phone import scan
@@ -307,13 +308,30 @@ class Site:
         browser = InProcessBrowser(self.app, network)
         return Visitor(browser, self, self.stage.names)
 
-    def mails(self):
-        """Send the mails that wait, and return them."""
+    def mails(self, routine=False):
+        """Send the mails that wait, and return them.
+
+        Unless asked, leave out notices of an enrolment or of a new browser.
+        """
         if self.stage.number < FIRST_WITH_MAIL:
             raise NotOfferedError("this step sends no mail")
         done = self.app.test_cli_runner().invoke(args=["send-mail"])
         assert done.exit_code == 0, done.output
-        return read_mails(done.output)
+        mails = read_mails(done.output)
+        return mails if routine else without_routine(mails)
+
+    def run_hourly_tasks(self):
+        """Do now what the sender of ours does once an hour: delete old rows."""
+        if self.stage.number < FIRST_WITH_MAIL:
+            raise NotOfferedError("this step deletes nothing by the hour")
+        with self.app.app_context():
+            self.module("outbox").run_hourly_tasks()
+
+    def module(self, name):
+        """Return a module of the app, which is one of ours."""
+        if not (self.stage.folder / "app" / f"{name}.py").exists():
+            raise NotOfferedError(f"this step has no module {name}")
+        return sys.modules[f"{self.app.import_name}.{name}"]
 
     def start_again(self, **config):
         """Start the same app once more: a restart, or a second process."""

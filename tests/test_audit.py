@@ -41,16 +41,11 @@ OF_THE_JOURNEY = [
     *["logged_out", "password_verified", "code_rejected", "logged_in", "logged_out"],
     *["email_code_rejected", "email_verified"],
     *LOGIN,
-    *[
-        "code_rejected",
-        "logged_in",
-        "code_rejected",
-        "second_factor_replaced",
-        "logged_in",
-    ],
-    *["recovery_code_used", "password_changed", "logged_in"],
-    *["recovery_codes_regenerated", "logged_in", "logged_out"],
-    *["password_reset_requested", "code_rejected", "password_changed"],
+    *["code_rejected", "reauthenticated", "code_rejected", "second_factor_replaced"],
+    *["recovery_code_used", "reauthenticated", "password_changed"],
+    *["reauthenticated", "recovery_codes_regenerated", "logged_out"],
+    *["password_reset_requested", "reset_link_opened"],
+    *["code_rejected", "password_changed"],
     *LOGIN,
     "logged_out",
 ]
@@ -123,7 +118,8 @@ def test_a_line_says_when_what_who_and_from_where(site, account, audit, clock):
     assert line["network"] == "198.51.100.7"
     assert line["request"] == answer.headers["X-Request-ID"]
     assert line["status"] == answer.status == 302
-    assert len(line) == 6
+    assert line["factor"] == "totp"
+    assert len(line) == 7
 
 
 @since("06")
@@ -196,12 +192,16 @@ def test_a_request_that_failed_leaves_no_event_but_an_error_with_its_id(
 
 @since("06")
 @attack(107)
-def test_a_recovery_code_that_stayed_good_leaves_no_line(site, account, audit):
+def test_a_recovery_code_that_stayed_good_leaves_no_line_of_its_use(
+    site, account, audit
+):
     visitor = logged_in(site, account)
     code, same = account.recovery_code(), {"password": account.password}
     audit()
     assert prove(visitor, account, "/account/password", code=code, **same).status == 422
-    assert audit() == []
+    line = only(audit())
+    assert events([line]) == [("new_password_rejected", 1)]
+    assert line["flow"] == "account"
     account.recovery_codes = [code]
     page = ask_for_a_code(site.visitor(), account)
     assert page.fill_in(recovery_code=code).path == "/"
@@ -210,19 +210,38 @@ def test_a_recovery_code_that_stayed_good_leaves_no_line(site, account, audit):
 
 
 @since("06")
-@attack(107)
-def test_a_reset_that_was_refused_leaves_no_line(site, audit):
+@attack(107, 145)
+def test_a_reset_that_was_refused_is_a_line_that_says_no_more(site, audit):
     owner = add_second_factor(
         site, register(site.visitor(), username="kim", email=ADDRESS)
     )
     page = form_behind(site, mailed_link(site))
     audit()
-    page = choose(page, owner.recovery_codes[0], owner.password)
-    assert page.status == 422
-    assert audit() == []
+    for password in (owner.password, "aaaaaaaaaaaaaaaa"):
+        page = choose(page, owner.recovery_codes[0], password)
+        assert page.status == 422
+        line = only(audit())
+        assert events([line]) == [("new_password_rejected", 1)]
+        assert line["flow"] == "reset"
     choose(page, owner.recovery_codes[0])
 
     assert events(audit()) == [("recovery_code_used", 1), ("password_changed", 1)]
+
+
+@since("06")
+@attack(107, 145)
+def test_guesses_with_a_link_of_somebody_without_an_authenticator_are_lines(
+    site, audit
+):
+    account = register(site.visitor(), username="kim", email=ADDRESS)
+    page = form_behind(site, mailed_link(site))
+    audit()
+    for number in range(6):
+        guess = account.password if number % 2 else f"aaaaaaaaaaaaaaaa{number}"
+        page.fill_in(password=guess, confirm=guess)
+
+    seen = events(audit())
+    assert seen == [("new_password_rejected", 1)] * 5 + [("rate_limited", 1)]
 
 
 # Attacks that leave a line
@@ -263,11 +282,30 @@ def test_who_is_throttled_leaves_a_line(site, account, audit):
         page.fill_in(username=account.username, password="not this one")
     lines = audit()
 
-    assert events(lines) == [("password_rejected", 1)] * 5 + [("rate_limited", None)]
+    assert events(lines) == [("password_rejected", 1)] * 5 + [("rate_limited", 1)]
     throttled = lines[-1]
     assert throttled["action"] == "login_password"
     assert throttled["network"] == "198.51.100.7"
     assert throttled["status"] == 429
+
+
+@since("06")
+@attack(107, 149)
+def test_a_hundred_wrong_passwords_in_a_row_are_a_line_of_their_own(
+    site, account, audit, clock
+):
+    for number in range(100):
+        if number % 50 == 0:
+            clock.move(15 * 60)
+            audit()
+        page = site.visitor(f"198.51.100.{number // 5 % 10}").open("/login")
+        page.fill_in(username=account.username, password="not this one")
+    lines = events(audit())
+    assert lines == [("password_rejected", 1)] * 50 + [("password_locked", 1)]
+    clock.move(15 * 60)
+    assert site.visitor().give_password(account).status == 422
+
+    assert events(audit()) == [("password_rejected", 1)]
 
 
 @since("06")

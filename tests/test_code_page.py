@@ -1,9 +1,12 @@
 """The code page: which codes open the door, and how often."""
 
 import re
+from urllib.parse import quote
+from urllib.parse import urlsplit
 
 import pytest
 
+from tests.clock import BusyClock
 from tests.journey import Journey
 from tests.marks import attack
 from tests.marks import gap
@@ -24,6 +27,13 @@ RFC_6238 = [  # appendix B, SHA-1, the last six digits
     (2000000000, "279037"),
     (20000000000, "353130"),
 ]
+
+REFUSED = (
+    "That code did not work. "
+    "Codes change every 30 seconds and work once: wait for the next one."
+)
+USED = "That code was used a moment ago. Wait for the next one."
+NEW = "six violins paint the harbour"
 
 
 def try_code(site, account, code):
@@ -252,17 +262,194 @@ def test_a_wrong_code_leaves_the_login_pending(visitor, account):
 
 
 @since("02")
-@attack(25)
-def test_a_wrong_code_and_a_used_one_get_the_same_answer(site, account):
+@attack(25, 164)
+@pytest.mark.ours
+def test_a_used_code_is_refused_like_a_wrong_one_and_the_page_says_why(site, account):
     code = account.authenticator.code()
     try_code(site, account, code)
     used = try_code(site, account, code)
     wrong = try_code(site, account, account.authenticator.wrong_code())
 
-    def without_token(page):
-        return re.sub(r'name="csrf_token"[^>]*>', "", page.html)
+    def without_token(page, words):
+        assert words in page.text
+        html = re.sub(r'name="csrf_token"[^>]*>', "", page.html)
+        return html.replace(words, "")
 
-    assert without_token(used) == without_token(wrong)
+    assert used.status == wrong.status == 422
+    assert without_token(used, USED) == without_token(wrong, REFUSED)
+    assert not used.visitor.is_logged_in()
+
+
+# The same form, sent twice
+
+
+def sent_twice(site, account, to="/login", path=None, **values):
+    """Fill in a page of the login; return a visitor with the form that was sent."""
+    visitor = site.visitor()
+    page = visitor.give_password(account, to)
+    page = visitor.open(path) if path else page
+    form = page.filled_in(**values)
+    return visitor, form
+
+
+@since("02")
+@attack(164)
+@pytest.mark.parametrize("to", ["/login", "/login?next=/%3Fa=b"])
+def test_a_second_click_is_taken_on_to_where_the_first_one_led(site, account, to):
+    visitor, form = sent_twice(site, account, to, code=account.authenticator.code())
+    first, second = (visitor.ask("POST", form[0], data=form[1]) for _ in range(2))
+
+    assert first.status == second.status == 302
+    assert first.headers["Location"] == second.headers["Location"]
+    assert first.headers["Location"] == ("/?a=b" if "next" in to else "/")
+    assert not second.headers.get_all("Set-Cookie")  # that of the first one stays
+    assert visitor.is_logged_in()
+
+
+@since("02")
+@attack(12, 164)
+def test_of_two_copies_sent_at_once_one_logs_in_and_the_other_changes_nothing(
+    site, account
+):
+    code = account.authenticator.code()
+    visitor, form = sent_twice(site, account, code=code)
+    copy = site.visitor().take_cookies_of(visitor)
+    visitor.ask("POST", form[0], data=form[1])
+    second = copy.ask("POST", form[0], data=form[1])
+
+    assert second.status == 422
+    assert USED in second.text
+    assert not second.headers.get_all("Set-Cookie")  # that of the first one stays
+    assert visitor.is_logged_in()
+    assert not copy.is_logged_in()
+
+
+@since("02")
+@attack(12, 13, 30, 164)
+def test_whoever_sends_the_form_again_from_elsewhere_is_not_let_in(site, account):
+    visitor, form = sent_twice(site, account, code=account.authenticator.code())
+    stranger, pending = site.visitor(), site.visitor()
+    stranger.open("/login")
+    pending.give_password(account)
+    visitor.send(*form)
+    for thief in (site.visitor(), stranger, pending):
+        answer = thief.ask("POST", form[0], data=form[1])
+        assert answer.status == 400
+        assert not thief.is_logged_in()
+
+    visitor.log_out()
+    assert visitor.ask("POST", form[0], data=form[1]).status == 400
+    assert not visitor.is_logged_in()
+
+
+@since("02")
+@attack(93, 164)
+@never_red("step 01 has no second page that could be sent twice")
+def test_a_second_click_is_no_way_to_another_site(site, account):
+    for there in ("//evil.example", "https://evil.example", "/\\evil.example"):
+        query = f"?next={quote(there, safe='')}"
+        code = account.authenticator.code()
+        visitor, form = sent_twice(site, account, f"/login{query}", code=code)
+        visitor.send(*form)
+        answer = visitor.ask("POST", f"/login/code{query}", data=form[1])
+        assert answer.headers.get("Location", "/") == "/", there
+        visitor.log_out()
+
+
+@since("02")
+@attack(93, 164)
+def test_of_those_who_are_in_only_the_login_s_forms_are_taken_on(site, account):
+    visitor, form = sent_twice(site, account, code=account.authenticator.code())
+    visitor.send(*form)
+    for path in ("/logout", "/login", "/register", "/enrol", "/account/password"):
+        answer = visitor.ask("POST", path, data=form[1])
+        assert answer.status in (400, 404), path
+
+    assert visitor.is_logged_in()
+
+
+@since("03")
+@attack(56, 164)
+def test_a_recovery_code_is_sent_twice_and_logs_in_once(site, account):
+    code = account.recovery_code()
+    way = {"path": "/login/recovery", "recovery_code": code}
+    visitor, form = sent_twice(site, account, **way)
+    copy = site.visitor().take_cookies_of(visitor)
+    first = visitor.ask("POST", form[0], data=form[1])
+    second = visitor.ask("POST", form[0], data=form[1])
+
+    assert first.status == second.status == 302
+    assert first.headers["Location"] == second.headers["Location"]
+    assert copy.ask("POST", form[0], data=form[1]).status == 422
+    assert visitor.is_logged_in()
+    assert not copy.is_logged_in()
+
+
+@since("05")
+@attack(72, 164)
+@rate_limited
+@never_red("on step 04 any number of wrong codes leads to no lockout")
+def test_codes_that_were_used_count_towards_no_lockout_at_the_login(
+    site, account, clock
+):
+    owner, copy = site.visitor(), site.visitor()
+    copy.give_password(account)
+    page, code = owner.give_password(account), account.authenticator.code()
+    page.fill_in(code=code)
+    for _ in range(5):
+        assert USED in copy.open("/login/code").fill_in(code=code).text
+    for number in range(19):
+        if number % 5 == 0:
+            clock.move(15 * 60)
+            copy.give_password(account)
+        page = copy.open("/login/code")
+        page = page.fill_in(code=account.authenticator.wrong_code())
+        assert page.status == 422
+    clock.move(15 * 60)
+
+    site.visitor().log_in(account)
+    assert site.mails() == []
+
+
+@since("05")
+@attack(72, 164)
+@rate_limited
+@never_red("step 04 has no account page and no reset")
+@pytest.mark.parametrize("way", ["/account/recovery-codes", "/reset/new"])
+def test_codes_that_were_used_count_towards_no_lockout_elsewhere(
+    site, account, clock, way
+):
+    def send(code):
+        """Send a code to a form that asks for it; return the page."""
+        new = {"password": NEW, "confirm": NEW}
+        known = {"current_password": account.password}
+        values = new if way == "/reset/new" else known
+        return visitor.open(way).fill_in(code=code, **values)
+
+    def open_link():
+        if way == "/reset/new":
+            visitor.open("/reset").fill_in(email=address)
+            visitor.open(urlsplit(site.mails()[-1].link).path)
+
+    [(address,)] = site.sql("SELECT email FROM users")
+    visitor, code = site.visitor(), account.authenticator.code()
+    busy = BusyClock(clock, visitor)
+    visitor.give_password(account).fill_in(code=code)
+    open_link()
+    for _ in range(5):
+        assert send(code).status == 422
+    for number in range(19):
+        if number % 5 == 0:
+            busy.move(15 * 60)
+        if number % 10 == 0:
+            busy.move(20 * 60)
+            open_link()
+        assert send(account.authenticator.wrong_code()).status == 422
+    busy.move(15 * 60)
+    open_link()
+
+    assert send(account.authenticator.code()).status == 200
+    assert visitor.page.path in ("/login", "/account/recovery-codes")
 
 
 @since("02")

@@ -1,5 +1,6 @@
 """The database: what a thief reads in it, and what happens when it fails."""
 
+import logging
 import re
 import subprocess
 import sys
@@ -17,14 +18,18 @@ from tests.marks import attack
 from tests.marks import gap
 from tests.marks import never_red
 from tests.marks import once
+from tests.marks import rate_limited
 from tests.marks import since
 from tests.marks import until
 from tests.phone import scan
+from tests.stage import GOOD_PASSWORD
 from tests.stage import STEPS
 from tests.stage import Stage
 from tests.stage import register
 from tests.test_recovery import ask_for_a_code
 from tests.test_recovery import recover
+from tests.test_verify import counted_work
+from tests.test_wording import CODE_REFUSED
 
 OF_THE_REQUEST = re.compile(
     r"\s*(INSERT INTO|UPDATE|DELETE FROM) (?!rate_limit_counters)"
@@ -85,15 +90,11 @@ def test_a_new_password_is_hashed_as_the_configuration_says(step, clock):
 @since("04")
 @attack(81)
 def test_a_stolen_database_is_of_no_use_without_the_keys(site, account):
-    stolen = site.start_again(
-        TOTP_KEYS="a key that the thief made up",
-        TESTING=False,
-        PROPAGATE_EXCEPTIONS=False,
-    )
+    stolen = site.start_again(TOTP_KEYS="a key that the thief made up", TESTING=False)
     visitor = stolen.visitor()
 
     visitor.give_password(account)
-    assert visitor.fill_in(code=account.authenticator.code()).status == 500
+    assert visitor.fill_in(code=account.authenticator.code()).status == 422
     assert not visitor.is_logged_in()
     site.visitor().log_in(account)
 
@@ -101,7 +102,7 @@ def test_a_stolen_database_is_of_no_use_without_the_keys(site, account):
 @since("04")
 @attack(81)
 def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
-    site = step.start(clock, TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    site = step.start(clock, TESTING=False)
     victim, thief = site.account(), site.account()
     thief_row, victim_row = (
         site.sql("SELECT id FROM users WHERE username = ?", account.username)[0][0]
@@ -115,10 +116,211 @@ def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
         victim_row,
     )
 
+    for authenticator in (victim.authenticator, thief.authenticator):
+        visitor = site.visitor()
+        visitor.give_password(victim)
+        assert visitor.fill_in(code=authenticator.code()).status == 422
+        assert not visitor.is_logged_in()
+
+
+# Rows that nobody can read
+
+
+UNREADABLE_HASHES = [
+    "5f4dcc3b5aa765d61d8327deb882cf99",
+    "",
+    "$",
+    "$2b$12$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy",
+    "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b7dWRWJTmaaJObG",
+    "{SSHA}0c0blFTXXNuAMHECS4uxrj3ZieMoWImr",
+    "md5$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+    "pbkdf2:none:1$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+    "pbkdf2:sha256:0$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+    "pbkdf2:sha256:99999999999999999999$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+    "scrypt:3:8:1$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+    "scrypt:some:8:1$salt$5f4dcc3b5aa765d61d8327deb882cf99",
+]
+
+
+def errors_in(log):
+    """Return the errors in a log, and forget them; no line has a traceback."""
+    records = [record for record in log.records if record.levelno >= logging.ERROR]
+    assert not any(record.exc_info for record in records)
+    log.clear()
+    return [record.getMessage() for record in records]
+
+
+@since("04")
+@attack(160)
+@pytest.mark.parametrize("stored", UNREADABLE_HASHES)
+def test_a_hash_of_an_unknown_kind_is_rejected_like_a_wrong_password(
+    step, clock, log, monkeypatch, stored
+):
+    site = step.start(clock, TESTING=False)
+    owner = register(site.visitor(), username="kim")
+    register(site.visitor(), username="lee")
+    site.sql("UPDATE users SET password_hash = ? WHERE username = 'kim'", stored)
+    errors_in(log)
+    pages, costs = {}, []
+    for name in ("kim", "lee", "nobody"):
+        page = site.visitor().open("/login")
+        with counted_work(site, monkeypatch) as (hashes, _):
+            pages[name] = page.fill_in(username=name, password=GOOD_PASSWORD[:-1])
+        costs.append(len(hashes))
+        errors = errors_in(log)
+        assert len(errors) == (name == "kim")
+
+    assert {page.status for page in pages.values()} == {422}
+    assert len({page.text for page in pages.values()}) == 1
+    assert costs[0] >= costs[1] == costs[2] == 1
+    for password in (owner.password, stored, "nobody has this", "password", "x"):
+        page = site.visitor().open("/login")
+        page = page.fill_in(username="kim", password=password)
+        assert page.status in (422, 429), password
+        for error in errors_in(log):
+            assert "user 1:" in error
+            assert password not in error or not password
+            assert stored not in error or len(stored) < 2
+
+
+@since("05")
+@attack(160)
+@pytest.mark.parametrize("stored", UNREADABLE_HASHES[:4])
+def test_whoever_moved_here_with_an_unknown_hash_gets_in_by_the_reset(
+    site, account, stored
+):
+    site.sql("UPDATE users SET password_hash = ?", stored)
+    [(address,)] = site.sql("SELECT email FROM users")
     visitor = site.visitor()
-    visitor.give_password(victim)
-    assert visitor.fill_in(code=victim.authenticator.code()).status == 500
-    assert not visitor.is_logged_in()
+    assert visitor.give_password(account).status == 422
+    visitor.open("/reset").fill_in(email=address)
+    page = visitor.open(urlsplit(site.mails()[-1].link).path)
+
+    assert page.fill_in(**new_password(account)).path == "/login"
+    account.password = new_password(account)["password"]
+    site.visitor().log_in(account)
+
+
+def lose_the_keys(site):
+    """Start the same app with other keys, as after a move."""
+    return site.start_again(TOTP_KEYS="keys of another house", TESTING=False)
+
+
+def copy_a_row(site):
+    """Give everybody the secret of somebody else."""
+    other = site.account()
+    [(number,)] = site.sql("SELECT id FROM users WHERE username = ?", other.username)
+    [(secret,)] = site.sql(
+        "SELECT encrypted_secret FROM second_factors WHERE user_id = ?", number
+    )
+    site.sql("UPDATE second_factors SET encrypted_secret = ?", secret)
+    return site.start_again(TESTING=False)
+
+
+def write_nonsense(site):
+    """Write something into the rows that was never encrypted."""
+    site.sql("UPDATE second_factors SET encrypted_secret = 'GEZDGNBVGY3TQOJQ'")
+    return site.start_again(TESTING=False)
+
+
+@since("04")
+@attack(160)
+@pytest.mark.parametrize("spoil", [lose_the_keys, copy_a_row, write_nonsense])
+def test_a_secret_that_nobody_can_read_is_rejected_like_a_wrong_code(
+    site, account, log, spoil
+):
+    broken = spoil(site)
+    visitor = broken.visitor()
+    assert visitor.give_password(account).path == "/login/code"
+    errors_in(log)
+    for code in (account.authenticator.code(), account.authenticator.wrong_code()):
+        page = visitor.open("/login/code").fill_in(code=code)
+        assert page.status == 422
+        assert page.find(".error").text() == CODE_REFUSED
+        assert not visitor.is_logged_in()
+        [error] = errors_in(log)
+        assert "user 1:" in error
+        assert account.authenticator.secret not in error
+
+    for path in ("/enrol", "/"):  # or the password alone would set up another one
+        assert visitor.open(path).path.startswith("/login"), path
+    assert broken.visitor().give_password(account).path == "/login/code"
+    assert recover(broken, account, account.recovery_code()).path == "/"
+
+
+@since("04")
+@attack(160)
+def test_a_code_that_nobody_could_check_stays_good(site, account, clock):
+    broken, code = lose_the_keys(site), account.authenticator.code()
+    for _ in range(5):
+        page = broken.visitor().give_password(account).fill_in(code=code)
+        assert page.status == 422
+    clock.move(15 * 60)
+    code = account.authenticator.code()
+    assert broken.visitor().give_password(account).fill_in(code=code).status == 422
+
+    assert site.visitor().give_password(account).fill_in(code=code).path == "/"
+
+
+@since("05")
+@attack(160, 72)
+@rate_limited
+@never_red("on step 04 any number of wrong codes leads to no lockout")
+def test_codes_that_nobody_could_check_bring_on_no_lockout(site, account, clock):
+    broken = lose_the_keys(site)
+    for _ in range(5):
+        visitor = broken.visitor()
+        visitor.give_password(account)
+        for _ in range(5):
+            page = visitor.open("/login/code").fill_in(code="000000")
+            assert page.status == 422
+        clock.move(15 * 60)
+
+    site.visitor().log_in(account)
+    assert site.mails() == []
+
+
+@since("05")
+@attack(160, 79)
+@rate_limited
+def test_in_the_account_and_at_the_reset_an_unreadable_secret_is_no_500(
+    site, account, clock
+):
+    visitor = site.visitor()
+    visitor.log_in(account)
+    broken = write_nonsense(site)
+    logged_in = broken.visitor().take_cookies_of(visitor)
+    [(address,)] = site.sql("SELECT email FROM users")
+    visitor.open("/reset").fill_in(email=address)
+    page = visitor.open(urlsplit(site.mails()[-1].link).path)
+    at_reset = broken.visitor().take_cookies_of(visitor)
+    for number in range(25):
+        if number % 5 == 0:
+            clock.move(15 * 60)
+        proof = {"current_password": account.password, "code": "000000"}
+        logged_in.open("/account/recovery-codes").fill_in(**proof)
+        if number < 5:
+            page = at_reset.open("/reset/new")
+            page = page.fill_in(**new_password(account) | {"code": "000000"})
+            assert page.status == 422
+
+        assert logged_in.page.status == 422
+    proof["code"] = account.recovery_code()
+    page = logged_in.open("/account/recovery-codes").fill_in(**proof)
+    assert page.status in (200, 429)
+
+
+@gap
+@attack(160)
+@since("04")
+@until("05")
+def test_nobody_learns_that_the_keys_are_wrong_before_a_user_does(site, account, log):
+    log.clear()
+    visitor = lose_the_keys(site).visitor()
+
+    assert visitor.ask("GET", "/login").status == 200
+    assert visitor.ask("GET", "/readyz").status != 503
+    assert errors_in(log) == []
 
 
 @since("04")

@@ -1,5 +1,6 @@
 """The pages to look things up in: they are made of what they tell about."""
 
+import ast
 import re
 
 import flask
@@ -96,3 +97,30 @@ def test_what_is_said_to_stop_does_and_what_to_write_does_not(
 
 def test_the_table_of_what_stops_is_read():
     assert len(STOPS) >= 13
+
+
+# The audit log
+
+RECORDING = ("record", "record_rejection", "notify_and_end_other_sessions")
+
+
+def name_of(function):
+    """Return the name by which a function is called, without its module."""
+    return getattr(function, "attr", getattr(function, "id", None))
+
+
+def test_the_table_of_events_has_those_that_the_code_records():
+    text = (ROOT / "docs" / "06c-at-night.md").read_text("utf-8")
+    _, _, table = text.partition('aria-label="Events"')
+    listed = re.findall(r"^\| `(\w+)` \|", table.partition("</div>")[0], re.MULTILINE)
+    recorded = set()
+    for path in (STEPS["06"] / "app").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and name_of(call.func) in RECORDING:
+                recorded |= {
+                    argument.value
+                    for argument in call.args
+                    if isinstance(argument, ast.Constant)
+                }
+
+    assert sorted(listed) == sorted(recorded)

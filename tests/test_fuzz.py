@@ -152,6 +152,7 @@ def what_is_kept(site):
         "recovery_codes",
         "password_resets",
         "pending_registrations",
+        "email_codes",
     )
     return [site.sql(f"SELECT * FROM {table} ORDER BY 1") for table in tables]
 

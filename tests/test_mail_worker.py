@@ -12,6 +12,8 @@ from tests.marks import since
 from tests.production import SETTINGS
 from tests.smtp_server import MailServer
 from tests.test_mail import Process
+from tests.test_mail import leave_old_count
+from tests.test_mail import old_counts
 from tests.test_mail import waiting
 from tests.test_verify import begin
 
@@ -79,6 +81,19 @@ def test_the_worker_sends_what_is_due_and_what_comes_and_ends_when_told(site, se
     assert [mail.to for mail in server.mails] == ["kim@example.org", "lee@example.org"]
     assert waiting(site) == 0
     assert first.fill_in(email_code=server.mails[0].code).path == "/enrol"
+
+
+@since("06")
+@attack(133)
+def test_the_worker_deletes_old_rows_with_or_without_emails(site, server):
+    leave_old_count(site)
+    begin(site, email="kim@example.org")
+    counts = len(site.sql("SELECT * FROM rate_limit_counters"))
+    with Worker(site, server) as worker:
+        worker.wait_for(lambda: not old_counts(site))
+        worker.end()
+
+    assert len(site.sql("SELECT * FROM rate_limit_counters")) == counts - 1
 
 
 @since("06")

@@ -144,7 +144,10 @@ def start(monkeypatch):
     def start(settings):
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
-        return load_step(STEP).create_app({"SQLALCHEMY_DATABASE_URI": "sqlite://"})
+        app = load_step(STEP).create_app({"SQLALCHEMY_DATABASE_URI": "sqlite://"})
+        with app.app_context():
+            app.extensions["sqlalchemy"].create_all()
+        return app
 
     return start
 

@@ -13,6 +13,7 @@ from tests.marks import rate_limited
 from tests.marks import since
 from tests.production import HOST
 from tests.production import ORIGIN
+from tests.production import https_visitor
 from tests.production import in_production
 from tests.real_browser import Screen
 from tests.real_browser import launch
@@ -274,7 +275,9 @@ def test_the_cookie_is_as_strict_as_a_cookie_can_be(site):
     assert len(cookies) >= 2
     for cookie in cookies:
         pair, *attributes = [part.strip() for part in cookie.split(";")]
-        assert pair.startswith("__Host-session=")
+        assert pair.startswith(("__Host-session=", "__Host-device="))
+        if pair.startswith("__Host-device="):  # the one that is kept
+            attributes = [a for a in attributes if not a.startswith(("Exp", "Max-Age"))]
         wanted = ["HttpOnly", "Path=/", "SameSite=Lax", "Secure"]
         assert sorted(attributes) == wanted
 
@@ -555,6 +558,48 @@ def test_the_app_is_not_ready_without_its_database_and_comes_back(site):
     away.rename(site.database)
 
     assert visitor.ask("GET", "/readyz").status == 200
+
+
+def with_keys(site, keys):
+    """Start the app once more with other keys; return a visitor."""
+    return https_visitor(site.start_again(TOTP_KEYS=keys))
+
+
+@since("06")
+@attack(112, 160)
+def test_the_app_is_not_ready_with_keys_that_do_not_open_its_secrets(site, log):
+    old, new = (
+        site.config["TOTP_KEYS"],
+        "5d1f0b7a9c3e86425d1f0b7a9c3e86421f5d0b7a9c3e8642",
+    )
+    assert with_keys(site, new).ask("GET", "/readyz").status == 200  # none is there yet
+    account = site.account()
+    log.clear()
+    page = with_keys(site, new).ask("GET", "/readyz")
+
+    assert page.status == 503
+    assert_protected(page)
+    assert account.authenticator.secret not in page.html + log.text
+    assert with_keys(site, new).ask("GET", "/healthz").status == 200
+    for keys in (old, f"{old},{new}", f"{new},{old}"):
+        assert with_keys(site, keys).ask("GET", "/readyz").status == 200, keys
+
+
+@since("06")
+@attack(112, 160)
+def test_wrong_keys_do_not_become_the_right_ones_by_another_enrolment(site):
+    old, new = (
+        site.config["TOTP_KEYS"],
+        "5d1f0b7a9c3e86425d1f0b7a9c3e86421f5d0b7a9c3e8642",
+    )
+    site.account()
+    wrong = site.start_again(TOTP_KEYS=new)
+    wrong.app.config["MAIL_SERVER"] = ""
+    wrong.visitor = lambda network="127.0.0.1": https_visitor(wrong, network)
+    wrong.account()
+
+    assert with_keys(site, new).ask("GET", "/readyz").status == 503
+    assert with_keys(site, old).ask("GET", "/readyz").status == 200
 
 
 # The address for password managers

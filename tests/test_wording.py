@@ -49,6 +49,7 @@ CODE_REFUSED = (
     "That code did not work. "
     "Codes change every 30 seconds and work once: wait for the next one."
 )
+CODE_USED = "That code was used a moment ago. Wait for the next one."
 RECOVERY_REFUSED = (
     "That recovery code did not work. Check it, or use another: each works once."
 )
@@ -94,7 +95,7 @@ def test_a_refused_code_says_what_to_do(site, account):
         assert error_on(page) == words
     site.visitor().give_password(account).fill_in(code=code)
     used = site.visitor().give_password(account).fill_in(code=code)
-    assert error_on(used) == CODE_REFUSED
+    assert error_on(used) == CODE_USED
 
 
 @since("02")

@@ -52,6 +52,7 @@ class Browser:
     def __init__(self, site, address):
         self.visitor = site.visitor(address)
         self.address = address
+        self.device = None  # by which the site knows the browser
         self.session = Session()
         self.session_of_page = self.session
         self.visitor.open("/login")
@@ -62,6 +63,11 @@ class Browser:
     def move_to(self, address):
         """Go on from another network."""
         self.address = self.visitor.browser.network = address
+
+    def keep(self, cookies, session, device):
+        """Put cookies in the place of one's own, and know what they say."""
+        self.visitor.browser.keep(cookies)
+        self.session, self.device = session, device
 
 
 class LoginMachine(RuleBasedStateMachine):
@@ -165,7 +171,9 @@ class LoginMachine(RuleBasedStateMachine):
         for _ in range(times):
             target, _, _ = form[0].partition("?")
             is_good = session.id == browser.session.id
-            expected = predict(browser) if is_good else Answer(400, target)
+            if not is_good:
+                predict = partial(self.model.send_old_form, path=target)
+            expected = predict(browser)
             browser.visitor.send(*form)
             self.compare(browser, expected)
         if expected.status == 200:
@@ -184,7 +192,7 @@ class LoginMachine(RuleBasedStateMachine):
         self.model.show_page(browser, expected)
         if browser.session is not browser.session_of_page:
             browser.session_of_page = browser.session
-            copy = browser.visitor.browser.cookies, browser.session
+            copy = browser.visitor.browser.cookies, browser.session, browser.device
             self.copied_cookies.append(copy)
         if secret:
             self.model.show_secret(browser, scan(page, self.clock).secret)
@@ -202,9 +210,9 @@ class LoginMachine(RuleBasedStateMachine):
 
     def try_copied_cookies(self):
         """See how far one comes with the cookies that were copied last."""
-        for cookies, session in self.copied_cookies[-4:]:
-            self.thief.session = self.thief.session_of_page = session
-            self.thief.visitor.browser.keep(cookies)
+        for copied in self.copied_cookies[-4:]:
+            self.thief.keep(*copied)
+            self.thief.session_of_page = self.thief.session
             self.look_who_is_in(self.thief)
             self.open(self.thief, "/login/code")
 
@@ -290,8 +298,7 @@ class LoginMachine(RuleBasedStateMachine):
     def takes_copied_cookies(self, browser, ago):
         self.was_asked = False
         if ago < len(self.copied_cookies):
-            cookies, browser.session = self.copied_cookies[-1 - ago]
-            browser.visitor.browser.keep(cookies)
+            browser.keep(*self.copied_cookies[-1 - ago])
 
     @in_between
     @rule(browser=browsers, address=st.sampled_from(list(ADDRESSES)))

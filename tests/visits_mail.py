@@ -8,12 +8,15 @@ from hypothesis.stateful import multiple
 from hypothesis.stateful import precondition
 from hypothesis.stateful import rule
 
+from tests.model import LIMIT
 from tests.model import PENDING_LIFETIME
 from tests.model import WINDOW
+from tests.model_mail import CODE_LIFETIME
 from tests.model_mail import HOUR
 from tests.model_mail import IDLE_LIFETIME
 from tests.model_mail import LIFETIME
-from tests.model_mail import MAILED_LIFETIME
+from tests.model_mail import LINK_LIFETIME
+from tests.model_mail import MAX_WRONG_PASSWORDS_IN_A_ROW
 from tests.model_mail import WEAK
 from tests.model_mail import Change
 from tests.stage import GOOD_PASSWORD
@@ -42,6 +45,9 @@ SUBJECTS = {
     "second_factor_replaced": "Your Door account has a new authenticator app",
     "recovery_code_used": "A recovery code of your Door account was used",
     "recovery_codes_regenerated": "Your Door account has new recovery codes",
+    "second_factor_enrolled": "An authenticator app was set up for your Door account",
+    "new_browser": "Your Door account was used in a new browser",
+    "password_locked": "Your Door password is locked: reset it",
     "second_factor_reset": "Set up an authenticator app for your Door account again",
 }
 
@@ -97,17 +103,23 @@ class EmailMachine(ManyUsersMachine):
     def reads_mails(self):
         """Look into all mailboxes: what came is what the model says, in this order."""
         expected = self.model.send_mails()
-        mails = self.site.mails()
+        mails = self.site.mails(routine=True)
         seen = [(mail.to, mail.subject) for mail in mails]
-        told = [(to, SUBJECTS[kind]) for kind, _, to in expected]
+        told = [(to, SUBJECTS[kind]) for kind, to, _ in expected]
         assert seen == told, f"these mails came: {seen}, not {told}"
-        for (kind, about, to), mail in zip(expected, mails, strict=True):
+        for (kind, _, mailed), mail in zip(expected, mails, strict=True):
             if kind == "email_code":
+                self.model.read(mailed, mail.code)
                 self.codes.append(mail.code)
-                self.model.mail_code(about, mail.code)
             if kind == "reset":
-                path = urlsplit(mail.link).path
-                self.links.append(self.model.mail_link(to, path))
+                self.model.read(mailed, urlsplit(mail.link).path)
+                self.links.append(mailed)
+
+    @rule()
+    def sweeps(self):
+        """Do what the sender does once an hour."""
+        self.site.run_hourly_tasks()
+        self.model.forget_old_rows()
 
     # Registration.
 
@@ -141,7 +153,8 @@ class EmailMachine(ManyUsersMachine):
         if self.model.outbox:
             self.reads_mails()
         waiting = self.model.registrations.get(browser.session.id)
-        code = waiting.code if waiting else ""
+        mailed = self.model.codes.get(waiting.email) if waiting else None
+        code = mailed.text if mailed else ""
         others = [other for other in self.codes if other != code]
         code = {"before": others[-1], "of another": others[0]}.get(which, code)
         code = "12345" if which == "wrong" else code or "00000000"
@@ -170,7 +183,7 @@ class EmailMachine(ManyUsersMachine):
 
     def follows(self, browser, link, is_whole=True):
         """Open the link of a mail, or a part of it."""
-        browser.visitor.open(link.path if is_whole else link.path[:-4])
+        browser.visitor.open(link.text if is_whole else link.text[:-4])
         self.compare(browser, self.model.follow(browser, link if is_whole else None))
 
     @once_mail_came
@@ -313,16 +326,18 @@ class EmailMachine(ManyUsersMachine):
             self.registers(each, "Robin", True)
         self.gives_mailed_code(browser, "of another", 1)
         self.gives_mailed_code(other, "before", 1)
-        self.asks_for_another_code(browser, 1)
-        self.gives_mailed_code(browser, "before", 1)
-        self.clock.move(MAILED_LIFETIME)
+        for each in (browser, other):
+            self.asks_for_another_code(each, 3)
+            self.reads_mails()
+        self.clock.move(CODE_LIFETIME)
         self.gives_mailed_code(browser, "newest", 1)
         self.asks_for_another_code(browser, 1)
         self.reads_mails()
-        self.clock.move(MAILED_LIFETIME - 1)
+        self.clock.move(CODE_LIFETIME - 1)
+        self.gives_mailed_code(browser, "before", 1)
         self.gives_mailed_code(browser, "newest", 1)
+        self.gives_mailed_code(other, "before", 6)
         self.asks_for_another_code(other, 1)
-        self.gives_mailed_code(other, "newest", 6)
         self.confirms_authenticator(
             browser, self.model.users[-1], False, browser, "fresh", 1
         )
@@ -332,17 +347,17 @@ class EmailMachine(ManyUsersMachine):
         self.gives_mailed_code(browser, "of another", 1)
 
     def forget_the_password(self, browser, user):
-        """Only the newest link is good, for a while, once, and not without a code."""
+        """A link is mailed again, is good for a while, once, and not without a code."""
         path = "/reset/new"
         self.log_in(self.opened[1], user=user)
         self.get_link(browser, user)
-        self.clock.move(MAILED_LIFETIME)
+        self.clock.move(LINK_LIFETIME)
         self.changes(browser, user, False, path, "unused", new="new")
         for _ in range(2):
             self.get_link(browser, user)
         for link in self.links[-2:]:
             self.follows(browser, link)
-        self.clock.move(MAILED_LIFETIME - 1)
+        self.clock.move(LINK_LIFETIME - 1)
         for which, new in [("wrong", "new"), ("none", "new"), ("used", "new")]:
             self.changes(browser, user, False, path, which, new=new)
         for new in (WEAK, "same", "new"):
@@ -397,6 +412,8 @@ class EmailMachine(ManyUsersMachine):
     def have_the_password_stolen(self, browser, user):
         """Twenty wrong codes in a row make a password useless, until it is changed."""
         other = self.opened[1]
+        self.log_in(other, user=user)
+        self.gives_code(browser, user, True, "used", "plain", 5)  # which is not wrong
         for _ in range(2):
             self.clock.move(WINDOW)
             self.gives_password(other, user, "right", "plain", 1)
@@ -442,7 +459,13 @@ class ProductionMachine(EmailMachine):
 
     browsers = LoginMachine.browsers
     users = LoginMachine.users
-    endings = ("stay_for_long", "be_kept_out", "be_helped", *EmailMachine.endings)
+    endings = (
+        "stay_for_long",
+        "be_kept_out",
+        "be_helped",
+        "be_guessed_at",
+        *EmailMachine.endings,
+    )
 
     @rule(user=users, command=st.sampled_from(["disable", "enable"]))
     def keeps_out_or_lets_in(self, user, command):
@@ -512,13 +535,39 @@ class ProductionMachine(EmailMachine):
         self.gives_recovery_code(browser, user, user, False, "used", "plain", 1)
         self.get_link(other, user)
         self.gives_password(other, user, "right", "plain", 1)
-        self.thief.session = browser.session
-        self.thief.visitor.browser.keep(browser.visitor.browser.cookies)
+        cookies = browser.visitor.browser.cookies
+        self.thief.keep(cookies, browser.session, browser.device)
         for which in ("of another", "newest"):
             self.gives_mailed_code(browser, which, 1)
         self.open(self.thief, "/enrol")
         for each in (other, browser):
             self.confirms_authenticator(each, user, False, each, "fresh", 1)
+
+    def be_guessed_at(self, browser, user):
+        """After a hundred wrong passwords only a known browser, or a reset, helps."""
+        other = self.opened[1]
+        self.log_in(browser, user=user)
+        self.reads_mails()
+        for end in (self.come_home_in_a_known_browser, self.reset_elsewhere):
+            for _ in range(MAX_WRONG_PASSWORDS_IN_A_ROW // LIMIT):
+                self.gives_password(self.thief, user, "wrong", "capitals", LIMIT)
+                self.clock.move(WINDOW)
+            self.gives_password(self.thief, user, "right", "plain", 1)
+            end(browser, other, user)
+            self.gives_password(self.thief, user, "right", "plain", 1)
+
+    def come_home_in_a_known_browser(self, browser, other, user):
+        """The browser that is known has guesses of its own."""
+        self.thief.move_to(browser.address)
+        self.gives_password(self.thief, user, "wrong", "plain", LIMIT + 1)
+        self.gives_password(browser, user, "wrong", "plain", LIMIT - 1)
+        self.gives_code(browser, user, True, "fresh", "plain", 1)
+
+    def reset_elsewhere(self, browser, other, user):
+        """The browser is not known any more when the password is another."""
+        self.get_link(other, user)
+        self.changes(other, user, False, "/reset/new", "unused", new="new")
+        self.gives_password(browser, user, "wrong", "plain", LIMIT + 1)
 
 
 MACHINES = {
