@@ -15,7 +15,9 @@ from flask import abort
 from flask import current_app
 from flask import request
 from flask_login import current_user
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from . import audit
 from . import rate_limit
@@ -48,6 +50,20 @@ def render_json_error(error):
     response.set_data(encode_line(error=message))
     response.content_type = "application/json"
     return response
+
+
+@bp.errorhandler(CSRFError)
+def render_csrf_error(error):
+    """Record a request without the CSRF token, and render the error as JSON."""
+    rate_limit.record_rejection("csrf_rejected")
+    return render_json_error(error)
+
+
+@bp.errorhandler(RequestEntityTooLarge)
+def render_too_large(error):
+    """Record a request that is too large, and render the error as JSON."""
+    rate_limit.record_rejection("body_rejected")
+    return render_json_error(error)
 
 
 @bp.post("/ask")
