@@ -32,7 +32,7 @@ ARGUMENTS = (
     # whatever a page asks for: nothing leaves this machine
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-WAIT_MILLISECONDS = 3_000
+WAIT_MILLISECONDS = 8_000  # two hashes may take long on a busy machine
 GREY_OF_PHOTO = """async photo => {
   const bytes = Uint8Array.from(atob(photo), letter => letter.charCodeAt(0));
   const image = await createImageBitmap(new Blob([bytes]));
