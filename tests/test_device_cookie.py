@@ -1,12 +1,17 @@
 """The cookie by which a browser is known that completed a login: a key to no door."""
 
+import hashlib
 import itertools
 import json
+import sqlite3
 from base64 import urlsafe_b64decode
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
+from itsdangerous import URLSafeTimedSerializer
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
 from tests.marks import attack
 from tests.marks import never_red
@@ -14,6 +19,7 @@ from tests.marks import rate_limited
 from tests.marks import since
 from tests.phone import scan
 from tests.production import in_production
+from tests.stage import CONFIG
 from tests.stage import GOOD_PASSWORD
 from tests.stage import add_second_factor
 from tests.stage import enrol
@@ -21,6 +27,7 @@ from tests.stage import register
 from tests.test_account import change
 from tests.test_recovery import ask_for_a_code
 from tests.test_recovery import recover
+from tests.test_reset import key_for
 from tests.test_verify import counted_work
 from tests.test_verify import kinds
 
@@ -220,12 +227,12 @@ def test_wrong_codes_of_a_known_browser_bring_a_pause_as_well(site, kim, clock):
 @attack(146, 131)
 def test_a_complete_login_gives_a_known_browser_its_guesses_back(site, kim):
     owner = known(site, kim)
-    assert device_of(owner)
-    for _ in range(3):
+    copy = with_device(site, device_of(owner))
+    for visitor in (owner, copy):  # the login has renewed the cookie of the first
         for _ in range(LIMIT - 1):
-            assert guess(owner).status == 422
-        owner.log_in(kim)
-        owner.log_out()
+            assert guess(visitor).status == 422
+        visitor.log_in(kim)
+        visitor.log_out()
 
 
 # When it is set, and how
@@ -356,15 +363,18 @@ def test_a_login_that_fails_leaves_no_cookie(step, clock):
     account = site.account()
     visitor = site.visitor()
     page = visitor.give_password(account)
-    site.sql("""
-        CREATE TRIGGER full BEFORE UPDATE ON second_factors
-        BEGIN SELECT RAISE(ABORT, 'no more'); END
-    """)
+    session, commits = site.app.extensions["sqlalchemy"].session, itertools.count()
+
+    def fail(session):
+        if next(commits):  # the first one counts the guess
+            raise OperationalError("COMMIT", {}, sqlite3.OperationalError("disk full"))
+
     code = account.authenticator.code()
+    event.listen(session, "before_commit", fail)
     answer = page.fill_in(code=code)
-    assert answer.status == 500
+    event.remove(session, "before_commit", fail)
+    assert answer.status >= 500
     assert DEVICE not in visitor.browser.cookies
-    site.sql("DROP TRIGGER full")
 
     assert page.fill_in(code=code).path == "/"
     assert device_of(visitor)
@@ -481,6 +491,31 @@ def test_a_cookie_that_we_did_not_sign_is_none(site, kim):
     session = owner.browser.cookies["session"].value
     assert with_device(site, session).give_password(kim).status == 429
     owner.log_in(kim)
+
+
+def signed(key, salt, content):
+    """Return a cookie that is signed as ours are, but for key and salt."""
+    how = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+    return URLSafeTimedSerializer(key, salt=salt, signer_kwargs=how).dumps(content)
+
+
+@since("06")
+@attack(146, 86)
+@pytest.mark.ours
+def test_a_cookie_signed_with_another_key_or_for_another_password_is_none(site, kim):
+    device_of(known(site, kim))
+    [(number, salt)] = site.sql("SELECT id, password_hash FROM users")
+    content, good = [number, "x" * 22], key_for("device cookie")
+    keys = [CONFIG["SECRET_KEY"], CONFIG["TOTP_KEYS"], "", b"secret"]
+    keys += [key_for(purpose) for purpose in ("rate limit", "email code", "")]
+    use_up_passwords(site)
+    forged = [signed(key, salt, content) for key in keys]
+    forged += [signed(good, other, content) for other in ("", "itsdangerous")]
+    forged.append(signed(good, salt, [number + 1, "x" * 22]))
+    for value in forged:
+        assert with_device(site, value).give_password(kim).status == 429, value
+
+    with_device(site, signed(good, salt, content)).log_in(kim)
 
 
 @since("06")

@@ -894,7 +894,7 @@ def test_a_mail_that_the_database_refuses_is_sent_later_and_stops_no_other(site)
 @pytest.mark.parametrize(
     "answer", ["550 nobody of this name", "552 full", "521 no mail"]
 )
-def test_a_recipientused_for_good_is_given_up_at_once_and_the_others_are_sent(
+def test_a_recipient_refused_for_good_is_given_up_at_once_and_the_others_are_sent(
     site, posting, server, log, answer
 ):
     server.answers["kim@example.org"] = answer
