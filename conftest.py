@@ -67,7 +67,7 @@ def pytest_configure(config):
         "since(step): the first step that behaves like this",
         "until(step): the last step that behaves like this",
         "attack(*numbers): the attacks that the test carries out",
-        "gap: the attack works, and a later step closes it",
+        "gap: the attack works, and a later step closes it, or none",
         "never_red(reason): why the test passes on the step before as well",
         "rate_limited: uses up guesses; not run against a running server",
         "held_email: an email has to wait; not run against a running server",

@@ -1,7 +1,8 @@
 """The attacks that the steps withstand: what they are, from when, and until when.
 
 `since` is the first step in which an attack means something, `closed` the first whose
-tests must show that it fails. In the steps between it is a known gap.
+tests must show that it fails; "never" says that none does. In the steps between it is
+a known gap.
 
 Sources: V is OWASP ASVS 5.0, CS an OWASP cheat sheet, WSTG the OWASP testing guide,
 NIST SP 800-63B-4.
@@ -132,6 +133,7 @@ ATTACKS = {
     137: Attack("04", "04", "Take the database away", "V16.5.3"),
     140: Attack("01", "05", "Start, or start eight times, without a key", "V13.3.1"),
     142: Attack("04", "05", "Register somebody else's address first", "USENIX 2022"),
+    143: Attack("02", "never", "Pass a code on while it is valid", "NIST 3.2.5"),
     144: Attack("04", "04", "Passwords that cost the server seconds", "CWE-400"),
     145: Attack("05", "05", "Guess with a link, without a second factor", "V6.3.1"),
     146: Attack("04", "06", "Use up what somebody else has", "OWASP Device Cookies"),

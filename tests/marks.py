@@ -3,7 +3,7 @@
 `since("02")`   the first step that behaves like this; without it: step 01
 `until("03")`   the last step that behaves like this; without it: the last step
 `attack(12)`    the numbers of the attacks (tests/attacks.py) that the test carries out
-`gap`           the attack works, and we know it: a later step closes it
+`gap`           the attack works, and we know it: a later step closes it, or none
 `once`          holds on later steps as well, but the first one is enough to show it
 `never_red(...)`  why the test passes on the step before as well
 `ours`          beyond the contract: wording, look and files of our own steps

@@ -19,6 +19,7 @@ NONE, OPEN, CLOSED = "not applicable", "open", "closed"
 KEY = """
 closed: a test carries the attack out, and it fails.
 open:   a test carries the attack out, and it works: a later step closes it.
+        No step closes 143, because a code can be passed on: passkeys do.
 -:      the step has nothing yet that could be attacked like this.
 Add a number to see the tests behind it.
 """

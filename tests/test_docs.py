@@ -500,6 +500,7 @@ def test_a_chapter_lists_its_gaps_and_what_ends_them(built):
     text = pages_of(built)["02-totp-verify/index.html"].body.text()
 
     assert "A code works once more after a restart. Chapter 03 ends this." in text
+    assert "passes the code on. No chapter ends this: passkeys do." in text
 
 
 @pytest.mark.site

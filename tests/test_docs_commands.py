@@ -103,6 +103,11 @@ class Reader:
             [sys.executable, "tutorial.py", "diff", *words]
         )
 
+    def attacks_(self, number):
+        """Ask what an attack means in each step."""
+        answer = self.terminal([sys.executable, "-m", "tests.table", number])
+        assert answer.startswith(f"{number}  ")
+
     def test_(self, number, *options):
         """Have the words understood: to run these tests is what the suite does."""
         words = tutorial.for_pytest([number, *options], at_root=True)

@@ -45,6 +45,7 @@ LANGUAGES |= {"diff": "diff"}
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
 TAGS = {"+": "ins", "-": "del", " ": "span"}
 GAP = '<span class="gap">&hellip;\n</span>'
+PASSKEYS = "beyond.md#passkeys"  # what ends the gap that no step closes
 
 
 class StepDocsError(Exception):
@@ -301,7 +302,10 @@ def show_gaps(block, is_last):
     number = block.words[0]
     changes.before(number)  # or there is no such step
     for gap in changes.gaps_in(number):
-        yield f"- {gap.sentence} *Chapter {int(gap.until) + 1:02} ends this.*"
+        if gap.until == changes.NEVER:
+            yield f"- {gap.sentence} *No chapter ends this: [passkeys]({PASSKEYS}) do.*"
+        else:
+            yield f"- {gap.sentence} *Chapter {int(gap.until) + 1:02} ends this.*"
 
 
 def show_attacks(block, is_last):
