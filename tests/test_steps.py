@@ -44,7 +44,7 @@ RUNTIME_ONLY = {
     "psycopg": "SQLAlchemy loads it because of the database URL",
 }
 # Imported, but listed under the name of a package that is made of it.
-COMES_WITH = {"alembic": "flask-migrate"}
+COMES_WITH = {"alembic": "flask-migrate", "click": "flask"}
 
 # What a later step may add to what all pages share.
 ADDED_TO = {("06", "app/templates/error.html"): "the id of the request"}
@@ -76,9 +76,11 @@ CHANGES = ENDS | {
     *("flash", "record", "enqueue", "clear", "pop", "setdefault"),
 }
 
-JUNK = {"instance", "__pycache__", ".env", ".venv", ".pytest_cache", ".ruff_cache"}
+JUNK = {"instance", "__pycache__", ".env", ".flaskenv", ".venv"}
+JUNK |= {".pytest_cache", ".ruff_cache"}
 NEEDED = ("README.md", "requirements.txt", ".env.example", "wsgi.py", "app/__init__.py")
 SHARED = tuple(f"app/templates/{name}.html" for name in ("base", "_form", "error"))
+SHARED += ("wsgi.py",)
 CALLED_BY_NAME = {"init_app", "upgrade", "downgrade"}
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-JUNK = {"instance", "__pycache__", ".env"}
+JUNK = {"instance", "__pycache__", ".env", ".flaskenv"}
 
 
 def git(*command, cwd=None):
