@@ -67,7 +67,7 @@ class Journey:
 
     def use_recovery_code(self):
         """Log in without the phone, log out, and come back."""
-        page = self.see(self.visitor.page.follow("I cannot use my authenticator app"))
+        page = self.see(self.visitor.page.follow("Use a recovery code instead"))
         page = self.see(page.fill_in(recovery_code="not-a-code-of-ours"))
         self.see(page.fill_in(recovery_code=self.account.recovery_code()))
         self.see(self.visitor.log_out())

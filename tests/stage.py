@@ -385,7 +385,7 @@ GOOD_PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
 
 
 def new_name():
-    """Return a user name that nobody has."""
+    """Return a username that nobody has."""
     return f"{FIRST_NAMES[-1]}{next(_numbers)}"
 
 

@@ -521,7 +521,7 @@ def test_the_proof_for_a_new_authenticator_begins_a_new_session(site, account):
     [
         ("/account/password", "password was changed"),
         ("/account/phone", "new authenticator app"),
-        ("/account/recovery-codes", "new recovery codes"),
+        ("/account/recovery-codes", "New recovery codes"),
     ],
 )
 def test_a_change_is_told_by_one_mail_without_a_link(site, path, words):
@@ -547,7 +547,7 @@ def test_a_recovery_code_used_for_a_change_is_told_as_well(site, account, path):
 
     subjects = sorted(mail.subject for mail in site.mails())
     assert len(subjects) == 2
-    assert sum("recovery code of your" in subject for subject in subjects) == 1
+    assert sum("recovery code for your" in subject for subject in subjects) == 1
     assert site.mails() == []
 
 
@@ -607,10 +607,10 @@ def test_a_new_password_takes_the_place_of_the_old_one(site, account):
         ({"password": "too short"}, "Use at least 15."),
         ({"password": "x" * 257}, "at most 256"),
         ({"password": "passwordpassword"}, "too easy to guess"),
-        ({"password": "kimberly kimberly door"}, "Leave out your name"),
-        ({"password": "mailbox_of_hers@example"}, "Leave out your name"),
-        ({"password": GOOD_PASSWORD}, "Make up another"),
-        ({"confirm": "nine boats over a noisy lake"}, "not the same"),
+        ({"password": "kimberly kimberly door"}, "too close to your name"),
+        ({"password": "mailbox_of_hers@example"}, "too close to your name"),
+        ({"password": GOOD_PASSWORD}, "Choose a different one"),
+        ({"confirm": "nine boats over a noisy lake"}, "do not match"),
         ({"password": "", "confirm": ""}, "Enter a password"),
     ],
 )

@@ -114,7 +114,7 @@ def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_authenticator(
     account = screen.site.account_without_factor()
     enrol(screen, account)
     assert len(set(account.recovery_codes)) == 10
-    screen.follow("I have saved them")
+    screen.follow("I've saved them")
     assert screen.path == "/"
     screen.log_out()
     assert screen.path == "/login"
@@ -123,10 +123,10 @@ def test_a_user_scans_the_code_logs_in_and_comes_back_without_the_authenticator(
     assert screen.path == "/"
     screen.log_out()
 
-    screen.give_password(account).follow("I cannot use my authenticator app")
+    screen.give_password(account).follow("Use a recovery code instead")
     screen.fill_in(recovery_code=account.recovery_code())
     assert screen.path == "/"
-    assert "Codes left: 9." in screen.text
+    assert "You have 9 left." in screen.text
     assert not screen.complaints()
 
 
@@ -146,7 +146,7 @@ def test_a_user_forgets_the_password_and_moves_to_a_new_authenticator(
         old_authenticator = account.authenticator
         screen.log_out()
 
-        screen.open("/login").follow("I forgot my password")
+        screen.open("/login").follow("Forgot your password?")
         screen.fill_in(email="kim@example.org")
         assert "an email is on its way" in screen.text
         screen.open(urlsplit(site.next_mail_to("kim@example.org").link).path)
@@ -193,7 +193,7 @@ def enrol_here(screen, account):
     account.authenticator, _ = scanned_authenticator(screen)
     screen.fill_in(code=account.authenticator.code_from(0))
     account.recovery_codes = recovery_codes_on(screen)
-    screen.follow("I have saved them")
+    screen.follow("I've saved them")
 
 
 # The QR code
@@ -262,8 +262,8 @@ def enrolment_pages(screen, account):
     yield "enrol rejected"
     enrol(screen, account)
     yield "recovery codes"
-    screen.follow("I have saved them").log_out()
-    screen.give_password(account).follow("I cannot use my authenticator app")
+    screen.follow("I've saved them").log_out()
+    screen.give_password(account).follow("Use a recovery code instead")
     yield "recovery"
     screen.fill_in(recovery_code="not-a-code-of-ours")
     yield "recovery rejected"
@@ -351,7 +351,7 @@ def account_pages(screen, account):
     screen.fill_in(code=account.authenticator.code())
     yield "account, told that the new authenticator is set up"
     screen.site.clock.move(15 * 60)  # the rate limit is five attempts in this time
-    screen.follow("Make new codes")
+    screen.follow("Create new codes")
     yield "new codes"
     screen.fill_in(current_password="x", code="000000")
     yield "new codes rejected"

@@ -30,7 +30,7 @@ RFC_6238 = [  # appendix B, SHA-1, the last six digits
 
 REFUSED = (
     "That code did not work. "
-    "Codes change every 30 seconds and work once: wait for the next one."
+    "Wait for the next one and try again. Each code works only once."
 )
 USED = "That code was used a moment ago. Wait for the next one."
 NEW = "six violins paint the harbour"

@@ -408,4 +408,4 @@ def test_who_comes_hours_after_the_login_was_locked_gets_through_at_once(site, c
     owner.reset(NEW, account.authenticator.code())
     owner.log_in()
     subjects = [mail.subject for _, mail in owner.inbox]
-    assert subjects.count("Your Door password is locked: reset it") == 1
+    assert subjects.count("Your Door password is locked. Please reset it") == 1

@@ -563,7 +563,7 @@ def test_a_database_that_is_gone_is_owned_on_a_page_of_our_look(step, clock, tmp
     page = gone.visitor().take_cookies_of(visitor).ask("GET", "/")
 
     assert page.status in (500, 503)
-    assert "Wait a minute" in page.text or "We are back shortly" in page.text
+    assert "Wait a minute" in page.text or "We'll be back shortly" in page.text
     assert "Traceback" not in page.html
     assert "OperationalError" not in page.html
     assert "Set-Cookie" not in page.headers

@@ -42,8 +42,8 @@ WINDOW = 15 * 60
 DAY = 24 * 60 * 60
 A_YEAR = 365 * DAY
 MAX_WRONG_PASSWORDS_IN_A_ROW = 100
-REFUSED = "That user name and password do not match."
-LOCKED = "There were too many wrong passwords for this user name."
+REFUSED = "That username and password do not match."
+LOCKED = "There were too many wrong passwords for this username."
 
 
 @pytest.fixture
@@ -727,7 +727,7 @@ def test_a_recovery_code_in_a_new_browser_is_told_as_such_too(site, kim):
     recover(site, kim, kim.recovery_code())
 
     assert sorted(told(site)) == [
-        "A recovery code of your Door account was used",
+        "A recovery code for your Door account was used",
         NEW_BROWSER,
     ]
 
@@ -775,7 +775,7 @@ def test_after_a_hundred_wrong_passwords_no_stranger_s_password_is_looked_at(
         answers.append(page.text)
     assert len(set(answers)) == 1
     assert LOCKED in answers[0]
-    assert "I forgot my password" in page.find("[role=alert], .error").text()
+    assert "Forgot your password?" in page.find("[role=alert], .error").text()
     clock.move(30 * DAY)
     assert site.visitor(network=OWNER).give_password(kim).status == 422
 
@@ -863,7 +863,9 @@ def test_the_owner_is_told_once_what_to_do(site, kim, clock):
     assert told(site) == []
     guess_in_a_row(site, clock, 1)
     mails = site.mails(routine=True)
-    assert [m.subject for m in mails] == ["Your Door password is locked: reset it"]
+    assert [m.subject for m in mails] == [
+        "Your Door password is locked. Please reset it"
+    ]
     mail = mails[0]
     assert mail.to == ADDRESS
     assert "a hundred wrong passwords" in mail.text

@@ -331,7 +331,7 @@ def test_a_diff_shows_signs_as_text_and_counts_in_words(convert):
     signs = [sign.text() for sign in document.css(".hunk ins .sign, .hunk del .sign")]
     assert set(signs) == {"+ ", "- "}
     assert [d.text() for d in document.css(".stop > .hunk del")] == [
-        '-     """Verify user name and password, and log in."""\n',
+        '-     """Verify username and password, and log in."""\n',
         "-             sessions.log_in(user)\n",
         "-             return redirect(redirects.next_url())\n",
     ]

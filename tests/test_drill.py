@@ -146,11 +146,11 @@ class Person:
         assert len(set(codes)) == 10, self.screen.text
         self.account.recovery_codes = codes
         self.secrets.update(codes)
-        self.screen.follow("I have saved them")
+        self.screen.follow("I've saved them")
 
     def reset_password(self):
         """Forget the password, and set another one by the link in the email."""
-        self.screen.open("/login").follow("I forgot my password")
+        self.screen.open("/login").follow("Forgot your password?")
         self.screen.fill_in(email=self.address)
         link = urlsplit(self.site.mails_to(self.address)[-1].link)
         self.secrets.update(link.path.split("/")[2:])
@@ -163,9 +163,7 @@ class Person:
 
     def log_in_without_authenticator(self):
         """Log in with a recovery code."""
-        self.screen.give_password(self.account).follow(
-            "I cannot use my authenticator app"
-        )
+        self.screen.give_password(self.account).follow("Use a recovery code instead")
         self.type(recovery_code=self.account.recovery_code())
 
     def change_authenticator(self):
@@ -215,13 +213,13 @@ def test_a_user_goes_the_whole_way_and_no_log_tells_a_secret(site):
 
     subjects = [mail.subject for mail in site.mails_to(person.address)]
     assert sorted(subjects) == [
-        "A recovery code of your Door account was used",
-        "A recovery code of your Door account was used",
-        "A recovery code of your Door account was used",
+        "A recovery code for your Door account was used",
+        "A recovery code for your Door account was used",
+        "A recovery code for your Door account was used",
         "Reset your Door password",
-        "Your Door account has a new authenticator app",
+        "A new authenticator app was set up for your Door account",
         "Your Door password was changed",
-        "Your code for Door",
+        "Your Door code",
     ]
     assert found_in(site.log, person.secrets) == []
     assert not site.complaints()

@@ -157,7 +157,7 @@ def change_authenticator(site, account):
 
 
 def renew_recovery_codes(site, account):
-    """Make new recovery codes."""
+    """Create new recovery codes."""
     change_on_account_page(site, account, "recovery-codes")
 
 
@@ -196,10 +196,13 @@ NOTICES = {
     "password": (change_password, "password was changed"),
     "password by mail": (reset_password, "password was changed"),
     "phone": (change_authenticator, "new authenticator app"),
-    "recovery codes": (renew_recovery_codes, "new recovery codes"),
-    "recovery code": (use_recovery_code, "recovery code of your Door account was used"),
+    "recovery codes": (renew_recovery_codes, "New recovery codes"),
+    "recovery code": (
+        use_recovery_code,
+        "recovery code for your Door account was used",
+    ),
     "wrong codes": (type_wrong_codes, "password is locked"),
-    "address": (register_again, "have a Door account already"),
+    "address": (register_again, "already have a Door account"),
 }
 
 
@@ -735,9 +738,9 @@ def test_a_mail_server_that_was_away_gets_each_mail_once_and_fresh(
     send_for(posting, HOUR)
     clock.move(-HOUR + MINUTE)  # who waits for a mail reads it soon
     assert sorted(mail.subject for mail in server.mails) == [
-        "A recovery code of your Door account was used",
+        "A recovery code for your Door account was used",
         "Reset your Door password",
-        "Your code for Door",
+        "Your Door code",
     ]
     assert waiting(site) == 0
 
@@ -1046,7 +1049,7 @@ def test_what_happens_while_its_notice_is_on_its_way_is_told_as_well(
     send_for(posting, DAY)
 
     assert [mail.subject for mail in server.mails] == [
-        "A recovery code of your Door account was used"
+        "A recovery code for your Door account was used"
     ] * 2
     assert waiting(site) == 0
 

@@ -36,7 +36,7 @@ def without_what_differs(page, username):
 
 
 def try_password(site, username, password):
-    """Try a user name and a password from a new browser."""
+    """Try a username and a password from a new browser."""
     page = site.visitor().open("/login")
     return page.fill_in(username=username, password=password)
 

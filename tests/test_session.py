@@ -362,4 +362,4 @@ def test_a_new_authenticator_that_one_user_began_is_not_offered_to_the_next(site
 def test_the_page_says_that_logging_out_ends_all_sessions(visitor, account):
     page = visitor.log_in(account)
 
-    assert "Logging out ends your session on all devices." in page.text
+    assert "When you log out, you're logged out on all devices." in page.text

@@ -114,8 +114,8 @@ def test_a_link_ends_at_its_time_however_often_it_was_sent(site, kim, clock):
     ("ask", "address", "subject"),
     [
         (ask_for_link, KIM, "Reset your Door password"),
-        (ask_for_account, LEE, "Your code for Door"),
-        (ask_for_account, KIM, "You have a Door account already"),
+        (ask_for_account, LEE, "Your Door code"),
+        (ask_for_account, KIM, "You already have a Door account"),
     ],
     ids=["link", "code", "notice"],
 )

@@ -30,7 +30,7 @@ WINDOW = 15 * 60
 HOUR = 60 * 60
 MAX_WRONG_CODES_IN_A_ROW = 20
 GROWING = ["rate_limit_counters", "pending_secrets"]
-REFUSED = "That user name and password do not match."
+REFUSED = "That username and password do not match."
 
 
 def guess_password(visitor, username, password="wrong"):

@@ -44,22 +44,27 @@ if __name__ == "__main__":
     with Pool(number, together.wait) as pool:
         print(*pool.map(start, range(number), chunksize=1))
 """
-LOGIN_REFUSED = "That user name and password do not match. Check both and try again."
+LOGIN_REFUSED = "That username and password do not match. Check both and try again."
 CODE_REFUSED = (
     "That code did not work. "
-    "Codes change every 30 seconds and work once: wait for the next one."
+    "Wait for the next one and try again. Each code works only once."
 )
 CODE_USED = "That code was used a moment ago. Wait for the next one."
 RECOVERY_REFUSED = (
-    "That recovery code did not work. Check it, or use another: each works once."
+    "That recovery code did not work. "
+    "Check it, or use another one. Each works only once."
 )
-PROOF_REFUSED = "That password or code did not work. Check both: each code works once."
+PROOF_REFUSED = (
+    "That password or code did not work. "
+    "Check the password and use a new code. Each code works only once."
+)
 RESET_SENT = (
-    "If an account uses this address, an email is on its way. "
-    "It can take a few minutes; look in the spam folder too. "
-    "You will also need your authenticator app or a recovery code."
+    "If there's an account with this address, an email is on its way. "
+    "It can take a few minutes, so check your spam folder too. "
+    "You'll also need your authenticator app or a recovery code."
 )
-LINK_DEAD = "This link no longer works. Links last 20 minutes and work once"
+OTHERS_LOGGED_OUT = "You've been logged out on all other devices."
+LINK_DEAD = "This link no longer works. Each link works once, for 20 minutes."
 
 
 def error_on(page):
@@ -80,7 +85,7 @@ def test_a_character_that_cannot_be_stored_is_refused_as_such(visitor):
 
     assert page.status == 422
     assert error_on(page) == (
-        "This form contains a character that cannot be stored. Type it again."
+        "Something in this form is not plain text. Clear the field and type it again."
     )
 
 
@@ -112,7 +117,10 @@ def test_a_login_that_took_too_long_says_so(visitor, account, clock):
     clock.move(10 * 60 + 1)
     page = page.fill_in(code=account.authenticator.code())
 
-    assert "For safety we stopped waiting for your code. Log in again." in page.text
+    assert (
+        "For your security, we only wait ten minutes for a code. Log in again."
+        in page.text
+    )
     assert "stopped waiting" not in visitor.open("/login").text
 
 
@@ -124,7 +132,7 @@ def test_a_refused_enrolment_says_what_to_do(site):
         .fill_in(code="000000")
     )
 
-    advice = "Still wrong? Set your phone's clock to automatic."
+    advice = "Still not working? Set your phone's clock to automatic."
     assert error_on(page) == f"{CODE_REFUSED} {advice}"
 
 
@@ -132,9 +140,9 @@ def test_a_refused_enrolment_says_what_to_do(site):
 def test_the_recovery_codes_come_with_good_advice(site, clock):
     page = enrol(site.visitor(), site.account_without_factor(), clock)
 
-    assert "Your authenticator app is set up and you are logged in." in page.text
-    assert "You cannot see them again" in page.text
-    assert page.follow("I have saved them").path == "/"
+    assert "Your authenticator app is set up, and you're logged in." in page.text
+    assert "You will not see them again" in page.text
+    assert page.follow("I've saved them").path == "/"
 
 
 @since("03")
@@ -143,9 +151,10 @@ def test_after_a_recovery_code_the_page_says_how_many_are_left(site, account):
     first, second = account.recovery_code(), account.recovery_code()
 
     assert (
-        "You used a recovery code. Codes left: 9." in recover(site, account, first).text
+        "You used a recovery code. You have 9 left."
+        in recover(site, account, first).text
     )
-    assert "Codes left: 8." in recover(site, account, second).text
+    assert "You have 8 left." in recover(site, account, second).text
     assert error_on(recover(site, account, first)) == RECOVERY_REFUSED
 
 
@@ -154,10 +163,10 @@ def test_after_a_recovery_code_the_page_says_how_many_are_left(site, account):
 def test_when_two_recovery_codes_are_left_or_fewer_the_page_says_what_to_do(
     site, account
 ):
-    advice = "Make new ones on your account page."
+    advice = "You're running low. Create new codes on your account page."
     for left in range(9, -1, -1):
         page = recover(site, account, account.recovery_code())
-        assert f"Codes left: {left}." in page.text
+        assert f"You have {left} left." in page.text
         assert (advice in page.text) == (left <= 2), left
     assert advice not in page.visitor.open("/").text
 
@@ -169,9 +178,9 @@ def test_the_account_page_says_what_is_set_up_and_leads_to_each_change(site, acc
 
     assert page.path == "/account"
     assert "10 of 10 left" in page.text
-    assert "password and a code, and logs out all other devices" in page.text
+    assert "password and a code, and logs you out on all other devices" in page.text
     for words, path in zip(
-        ("Change password", "Move to a new authenticator app", "Make new codes"),
+        ("Change password", "Move to a new authenticator app", "Create new codes"),
         CHANGES,
         strict=True,
     ):
@@ -195,16 +204,16 @@ def test_a_change_says_what_happened_to_other_devices(site, account):
     visitor = logged_in(site, account)
 
     page = change(visitor, account, "/account/password")
-    assert "Your password is changed. All other devices are logged out." in page.text
-    assert "Your password is changed" not in visitor.open("/account").text
-    page = change(visitor, account, "/account/phone")
     assert (
-        "Your new authenticator app is set up. All other devices are logged out."
+        "Your password has been changed. You've been logged out on all other devices."
         in page.text
     )
+    assert "Your password has been changed" not in visitor.open("/account").text
+    page = change(visitor, account, "/account/phone")
+    assert f"Your new authenticator app is set up. {OTHERS_LOGGED_OUT}" in page.text
     page = change(visitor, account, "/account/recovery-codes")
-    assert "You cannot see them again" in page.text
-    assert page.follow("I have saved them").path in ("/", "/account")
+    assert "You will not see them again" in page.text
+    assert page.follow("I've saved them").path in ("/", "/account")
 
 
 @since("05")
@@ -227,7 +236,7 @@ def test_a_session_that_ends_after_too_many_wrong_codes_says_so(site, account, c
         wrong = account.authenticator.wrong_code()
         page = prove(visitor, account, "/account/phone", code=wrong)
 
-    words = "Too many codes were wrong. For safety we have logged you out."
+    words = "There were too many wrong codes, so we've logged you out. Log in again."
     assert page.path == "/login"
     assert words in page.text
     assert words not in visitor.open("/login").text
@@ -235,7 +244,7 @@ def test_a_session_that_ends_after_too_many_wrong_codes_says_so(site, account, c
 
 @since("05")
 def test_the_page_that_asks_for_a_link_says_the_same_to_everybody(visitor, account):
-    page = visitor.open("/login").follow("I forgot my password")
+    page = visitor.open("/login").follow("Forgot your password?")
     page = page.fill_in(email="nobody@example.org")
 
     assert RESET_SENT in page.text
@@ -257,8 +266,8 @@ def test_a_dead_link_says_what_to_do(visitor):
 def test_a_refused_mailed_code_says_what_to_do(site):
     page = fill_in_registration(site.visitor())
     for text, words in (
-        ("00000000", "That code did not work. Use the one in the newest email."),
-        ("1234567", "Enter the digits from the email."),
+        ("00000000", "That code did not work. Use the code from the latest email."),
+        ("1234567", "Enter the eight digits from the email."),
     ):
         page = page.fill_in(email_code=text)
         assert error_on(page) == words
@@ -322,19 +331,19 @@ def test_the_log_says_at_the_start_that_second_factors_are_forgotten(
 @pytest.mark.parametrize(
     ("method", "path", "how", "status", "words", "way_out"),
     [
-        ("GET", "/nothing/here", {}, 404, "There is no page here", "/"),
-        ("POST", "/login", {}, 400, "This form is too old", "/login"),
+        ("GET", "/nothing/here", {}, 404, "Page not found", "/"),
+        ("POST", "/login", {}, 400, "This form has expired", "/login"),
         ("GET", "/logout", {}, 405, "That does not work here", "/"),
-        ("POST", "/logout", {}, 400, "This form is too old", "/"),
+        ("POST", "/logout", {}, 400, "This form has expired", "/"),
         (
             "POST",
             "/login",
             {"data": {"a": "x" * 17_000}},
             413,
-            "too much text",
+            "text is too long",
             "/login",
         ),
-        ("GET", "/static/nothing.css", {}, 404, "There is no page here", "/"),
+        ("GET", "/static/nothing.css", {}, 404, "Page not found", "/"),
     ],
 )
 def test_an_error_has_a_page_that_leads_on(
@@ -522,8 +531,8 @@ def test_a_button_that_shows_the_password_is_made_by_a_script_of_our_own(visitor
 @since("03")
 def test_the_way_back_to_the_authenticator_keeps_where_the_login_leads(site, account):
     page = site.visitor().give_password(account, to="/login?next=/account")
-    page = page.follow("I cannot use my authenticator app").follow(
-        "Use my authenticator app instead"
+    page = page.follow("Use a recovery code instead").follow(
+        "Use your authenticator app instead"
     )
 
     assert page.path == "/login/code?next=/account"
@@ -538,6 +547,6 @@ def test_beginning_again_keeps_where_the_login_leads(site):
         password=GOOD_PASSWORD,
         confirm=GOOD_PASSWORD,
     )
-    page = visitor.page.follow("Begin again")
+    page = visitor.page.follow("Start again")
 
     assert page.path == "/register?next=/account"

@@ -37,18 +37,22 @@ WHICH_PROOF = st.sampled_from(
 CURRENT = st.sampled_from(["right", "right", "right", "wrong", "none"])
 PATHS = ["/", "/login/code", "/enrol", "/register/verify", "/reset/new", "/account"]
 SUBJECTS = {
-    "email_code": "Your code for Door",
+    "email_code": "Your Door code",
     "reset": "Reset your Door password",
-    "account_exists": "You have a Door account already",
+    "account_exists": "You already have a Door account",
     "password_changed": "Your Door password was changed",
-    "login_locked": "Your Door password is locked: reset it",
-    "second_factor_replaced": "Your Door account has a new authenticator app",
-    "recovery_code_used": "A recovery code of your Door account was used",
-    "recovery_codes_regenerated": "Your Door account has new recovery codes",
+    "login_locked": "Your Door password is locked. Please reset it",
+    "second_factor_replaced": (
+        "A new authenticator app was set up for your Door account"
+    ),
+    "recovery_code_used": "A recovery code for your Door account was used",
+    "recovery_codes_regenerated": (
+        "New recovery codes were created for your Door account"
+    ),
     "second_factor_enrolled": "An authenticator app was set up for your Door account",
     "new_browser": "Your Door account was used in a new browser",
-    "password_locked": "Your Door password is locked: reset it",
-    "second_factor_reset": "Set up an authenticator app for your Door account again",
+    "password_locked": "Your Door password is locked. Please reset it",
+    "second_factor_reset": "Set up your authenticator app for Door again",
 }
 
 if_mail_waits = precondition(lambda self: self.model.outbox)

@@ -22,7 +22,7 @@ def find_by_session_token(session_token):
 
 
 def authenticate(username, password):
-    """Verify a user name and password; return the user, or None."""
+    """Verify a username and password; return the user, or None."""
     user = DUMMY_USER if username == DUMMY_USER.username else None
     # Hash for an unknown name as well, or the time would reveal which names exist.
     password_hash = current_app.config["DUMMY_PASSWORD_HASH"]

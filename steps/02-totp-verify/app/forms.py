@@ -38,11 +38,11 @@ class BaseForm(FlaskForm):
 
 
 class LoginForm(BaseForm):
-    """User name and password."""
+    """Username and password."""
 
     username = StringField(
-        "User name",
-        validators=[InputRequired("Enter your user name."), MAX_256_CHARACTERS],
+        "Username",
+        validators=[InputRequired("Enter your username."), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
@@ -54,7 +54,7 @@ class LoginForm(BaseForm):
 
 INVALID_CODE_MESSAGE = (
     "That code did not work. "
-    "Codes change every 30 seconds and work once: wait for the next one."
+    "Wait for the next one and try again. Each code works only once."
 )
 
 USED_CODE_MESSAGE = "That code was used a moment ago. Wait for the next one."
@@ -77,7 +77,9 @@ class CodeForm(BaseForm):
 
     code = StringField(
         "Six-digit code",
-        description="Look for “Door” in your authenticator app. You have ten minutes.",
+        description=(
+            "Open your authenticator app and look for “Door”. You have ten minutes."
+        ),
         filters=[remove_separators],
         validators=[
             Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")

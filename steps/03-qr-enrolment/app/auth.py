@@ -13,7 +13,7 @@ from . import users
 from .forms import LoginForm
 
 INVALID_LOGIN_MESSAGE = (
-    "That user name and password do not match. Check both and try again."
+    "That username and password do not match. Check both and try again."
 )
 
 bp = Blueprint("auth", __name__)
@@ -25,7 +25,7 @@ def init_app(app):
 
 @bp.route("/login", methods=["GET", "POST"])
 def login():
-    """Verify user name and password, and begin a pending login."""
+    """Verify username and password, and begin a pending login."""
     form = LoginForm()
     if form.validate_on_submit():
         network = rate_limit.client_network()

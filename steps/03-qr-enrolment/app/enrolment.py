@@ -17,8 +17,12 @@ from . import totp
 from .forms import INVALID_CODE_MESSAGE
 from .forms import CodeForm
 
+FIRST_CODE_HINT = (
+    "Your authenticator app is not set up until you enter this code. "
+    "You have ten minutes."
+)
 INVALID_FIRST_CODE_MESSAGE = (
-    f"{INVALID_CODE_MESSAGE} Still wrong? Set your phone's clock to automatic."
+    f"{INVALID_CODE_MESSAGE} Still not working? Set your phone's clock to automatic."
 )
 
 _pending_secrets = {}  # session id -> secret
@@ -52,7 +56,7 @@ def render_qr_svg(uri):
 
 def render_enrolment(form, user):
     """Render the pending secret as QR code and as text; create it if needed."""
-    form.code.description = "Type the code to finish. You have ten minutes."
+    form.code.description = FIRST_CODE_HINT
     secret = get_or_create_pending_secret()
     uri = totp.provisioning_uri(secret, user.username, current_app.config["ISSUER"])
     html = render_template(
@@ -99,5 +103,5 @@ def finish_enrolment(user):
     """Delete the pending secret, log in, and render new recovery codes."""
     delete_pending_secret()
     sessions.log_in(user)
-    flash("Your authenticator app is set up and you are logged in.")
+    flash("Your authenticator app is set up, and you're logged in.")
     return recovery_codes.regenerate_and_render_codes(user)

@@ -43,11 +43,11 @@ class BaseForm(FlaskForm):
 
 
 class LoginForm(BaseForm):
-    """User name and password."""
+    """Username and password."""
 
     username = StringField(
-        "User name",
-        validators=[InputRequired("Enter your user name."), MAX_256_CHARACTERS],
+        "Username",
+        validators=[InputRequired("Enter your username."), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
@@ -60,7 +60,7 @@ class LoginForm(BaseForm):
 
 INVALID_CODE_MESSAGE = (
     "That code did not work. "
-    "Codes change every 30 seconds and work once: wait for the next one."
+    "Wait for the next one and try again. Each code works only once."
 )
 
 USED_CODE_MESSAGE = "That code was used a moment ago. Wait for the next one."
@@ -83,7 +83,9 @@ class CodeForm(BaseForm):
 
     code = StringField(
         "Six-digit code",
-        description="Look for “Door” in your authenticator app. You have ten minutes.",
+        description=(
+            "Open your authenticator app and look for “Door”. You have ten minutes."
+        ),
         filters=[remove_separators],
         validators=[
             Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")
@@ -94,8 +96,8 @@ class CodeForm(BaseForm):
 
 # ASCII alone, and no "=?", which a mail program would decode into another address.
 EMAIL_PATTERN = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
-INVALID_EMAIL_MESSAGE = "Enter one such as kim@example.org."
-PASSWORDS_DIFFER_MESSAGE = "The two passwords are not the same. Type them again."
+INVALID_EMAIL_MESSAGE = "Enter an email address, such as kim@example.org."
+PASSWORDS_DIFFER_MESSAGE = "The passwords do not match. Type both again."
 
 
 def strip(text):
@@ -106,7 +108,7 @@ def strip(text):
 def email_field():
     """Return a new field for an email address."""
     return EmailField(
-        "Email",
+        "Email address",
         filters=[strip],
         validators=[Regexp(EMAIL_PATTERN, message=INVALID_EMAIL_MESSAGE)],
         render_kw={"autocomplete": "email", "required": True},
@@ -117,7 +119,7 @@ def new_password_field(label):
     """Return a new field for a password to be set."""
     return PasswordField(
         label,
-        description="At least 15 characters. Several words work well, with spaces.",
+        description="At least 15 characters. Several words with spaces work well.",
         filters=[passwords.normalise],
         validators=[InputRequired("Enter a password."), passwords.validate_length],
         render_kw={"autocomplete": "new-password"},

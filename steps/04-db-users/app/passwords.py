@@ -20,11 +20,14 @@ MIN_SCORE = 3  # of zxcvbn: more than 10 to the 8 guesses
 LOOK_ALIKES = {"c": ["("], "g": ["9"], "i": ["1"], "l": ["|"], "t": ["7"]}
 
 COMMON_PASSWORD_MESSAGE = (
-    "This password is on lists that attackers try first. Make up another."
+    "This password is on lists that attackers try first. Choose a different one."
 )
-CONTEXT_WORD_MESSAGE = "Leave out your name, your address and the name of this site."
+CONTEXT_WORD_MESSAGE = (
+    "This password is too close to your name, your email address or the name of this "
+    "site. Choose a different one."
+)
 EASY_PASSWORD_MESSAGE = (
-    "This is too easy to guess. Several words that do not belong together work well."
+    "This password is too easy to guess. Use several words that do not belong together."
 )
 
 
@@ -44,7 +47,7 @@ def validate_length(form, field):
     """Raise ValidationError for a password that is too short or too long."""
     length = len(field.data)
     if length < MIN_LENGTH:
-        message = f"This is {length} characters long. Use at least {MIN_LENGTH}."
+        message = f"Your password has {length} characters. Use at least {MIN_LENGTH}."
         raise ValidationError(message)
     if length > MAX_LENGTH:
         raise ValidationError(f"Use at most {MAX_LENGTH} characters.")

@@ -27,7 +27,8 @@ from .forms import BaseForm
 CODE_COUNT = 10
 CODE_BYTES = 15  # 120 bits need no slow hash (OWASP ASVS V6.5.2)
 INVALID_RECOVERY_CODE_MESSAGE = (
-    "That recovery code did not work. Check it, or use another: each works once."
+    "That recovery code did not work. "
+    "Check it, or use another one. Each works only once."
 )
 
 bp = Blueprint("recovery_codes", __name__)
@@ -43,7 +44,7 @@ class RecoveryCodeForm(BaseForm):
     recovery_code = StringField(
         "Recovery code",
         description=(
-            "One of the ten that you saved when you set up your authenticator app."
+            "One of the ten codes you saved when you set up your authenticator app."
         ),
         validators=[InputRequired("Enter one of your recovery codes.")],
         render_kw={"autocomplete": "off", "value": ""},
@@ -113,7 +114,8 @@ def verify(user):
         rate_limit.count_attempt_now("login_recovery_code", user.username)
         if consume_code(user, form.recovery_code.data):
             sessions.log_in(user)
-            flash(f"You used a recovery code. Codes left: {count_codes_left(user)}.")
+            codes_left = count_codes_left(user)
+            flash(f"You used a recovery code. You have {codes_left} left.")
             return redirect(redirects.next_url())
         form.recovery_code.errors.append(INVALID_RECOVERY_CODE_MESSAGE)
     return render_template("recovery_code.html", form=form), form.status_code

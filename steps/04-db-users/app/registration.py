@@ -19,8 +19,12 @@ from .forms import new_password_field
 from .forms import strip
 
 USERNAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # no look-alikes
+INVALID_USERNAME_MESSAGE = (
+    "Use 3 to 32 letters, digits, dots, hyphens or underscores, "
+    "and start with a letter."
+)
 USERNAME_OR_EMAIL_TAKEN_MESSAGE = (
-    "That user name or address is taken. Choose another, or log in."
+    "That username or email address is taken. Choose another one, or log in."
 )
 
 bp = Blueprint("registration", __name__)
@@ -31,20 +35,23 @@ def init_app(app):
 
 
 class RegistrationForm(BaseForm):
-    """User name, email address and password of a new user."""
+    """Username, email address and password of a new user."""
 
     username = StringField(
-        "User name",
-        description="3 to 32 letters, digits, dots, hyphens or underscores.",
+        "Username",
+        description=(
+            "3 to 32 letters, digits, dots, hyphens or underscores. "
+            "Start with a letter."
+        ),
         filters=[strip],
         validators=[
-            Regexp(USERNAME_PATTERN, message="Use 3 to 32 of these, a letter first.")
+            Regexp(USERNAME_PATTERN, message=INVALID_USERNAME_MESSAGE),
         ],
         render_kw={"autocomplete": "username", "required": True},
     )
     email = email_field()
     password = new_password_field("Password")
-    confirm = confirm_password_field("Password again")
+    confirm = confirm_password_field("Confirm password")
 
 
 @bp.route("/register", methods=["GET", "POST"])

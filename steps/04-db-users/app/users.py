@@ -16,7 +16,7 @@ from .db import insert_if_absent
 
 
 def normalise_identifier(identifier):
-    """Return a user name or email address in the spelling in which it is compared."""
+    """Return a username or email address in the spelling in which it is compared."""
     return identifier.strip().lower()
 
 
@@ -62,7 +62,7 @@ def password_matches(user, password):
 
 
 def authenticate(username, password):
-    """Verify a user name and password; return the user, or None."""
+    """Verify a username and password; return the user, or None."""
     user = find_by_username(username)
     # Hash for an unknown name as well, or the time would reveal which names exist.
     return user if password_matches(user, password) else None

@@ -28,13 +28,24 @@ from .forms import NewPasswordMixin
 from .forms import render_form_page
 
 REAUTHENTICATION_FAILED_MESSAGE = (
-    "That password or code did not work. Check both: each code works once."
+    "That password or code did not work. "
+    "Check the password and use a new code. Each code works only once."
 )
 TOO_MANY_WRONG_CODES_MESSAGE = (
-    "Too many codes were wrong. For safety we have logged you out."
+    "There were too many wrong codes, so we've logged you out. Log in again."
+)
+PASSWORD_CHANGED_MESSAGE = (
+    "Your password has been changed. You've been logged out on all other devices."
+)
+OLD_STILL_WORKS_MESSAGE = (
+    "Your old authenticator app keeps working until you've confirmed the new one."
 )
 REPLACED_MESSAGE = (
-    "Your new authenticator app is set up. All other devices are logged out."
+    "Your new authenticator app is set up. You've been logged out on all other devices."
+)
+CODES_REPLACED_MESSAGE = (
+    "Your old recovery codes no longer work. "
+    "You've been logged out on all other devices."
 )
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -128,7 +139,7 @@ def change_password():
             if password_hash:
                 password_reset.set_password(user, password_hash)
                 sessions.log_in(user)
-                flash("Your password is changed. All other devices are logged out.")
+                flash(PASSWORD_CHANGED_MESSAGE)
                 return redirect(url_for("account.overview"))
             db.session.rollback()  # the code is not consumed
             form.password.errors.append(problem)
@@ -147,7 +158,7 @@ def replace_authenticator():
         sessions.log_in(user)
         # The reauthentication is valid for as long as this secret is pending.
         enrolment.get_or_create_pending_secret()
-        flash("Your old authenticator app works until you confirm the new one.")
+        flash(OLD_STILL_WORKS_MESSAGE)
         return redirect(url_for("account.replace_authenticator"))
     return render_form_page(form, "Move to a new authenticator app", "Continue")
 
@@ -176,6 +187,6 @@ def regenerate_recovery_codes():
     user = reauthenticate_or_abort(form)
     if user:
         notify_and_end_other_sessions(user, "recovery_codes_regenerated")
-        flash("The old codes do not work any more. All other devices are logged out.")
+        flash(CODES_REPLACED_MESSAGE)
         return recovery_codes.regenerate_and_render_codes(user)
-    return render_form_page(form, "Make new recovery codes", "Make new codes")
+    return render_form_page(form, "Create new recovery codes", "Create new codes")

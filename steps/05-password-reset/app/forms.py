@@ -46,11 +46,11 @@ class BaseForm(FlaskForm):
 
 
 class LoginForm(BaseForm):
-    """User name and password."""
+    """Username and password."""
 
     username = StringField(
-        "User name",
-        validators=[InputRequired("Enter your user name."), MAX_256_CHARACTERS],
+        "Username",
+        validators=[InputRequired("Enter your username."), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
@@ -63,7 +63,7 @@ class LoginForm(BaseForm):
 
 INVALID_CODE_MESSAGE = (
     "That code did not work. "
-    "Codes change every 30 seconds and work once: wait for the next one."
+    "Wait for the next one and try again. Each code works only once."
 )
 
 USED_CODE_MESSAGE = "That code was used a moment ago. Wait for the next one."
@@ -86,7 +86,9 @@ class CodeForm(BaseForm):
 
     code = StringField(
         "Six-digit code",
-        description="Look for “Door” in your authenticator app. You have ten minutes.",
+        description=(
+            "Open your authenticator app and look for “Door”. You have ten minutes."
+        ),
         filters=[remove_separators],
         validators=[
             Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")
@@ -97,8 +99,8 @@ class CodeForm(BaseForm):
 
 # ASCII alone, and no "=?", which a mail program would decode into another address.
 EMAIL_PATTERN = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
-INVALID_EMAIL_MESSAGE = "Enter one such as kim@example.org."
-PASSWORDS_DIFFER_MESSAGE = "The two passwords are not the same. Type them again."
+INVALID_EMAIL_MESSAGE = "Enter an email address, such as kim@example.org."
+PASSWORDS_DIFFER_MESSAGE = "The passwords do not match. Type both again."
 
 
 def strip(text):
@@ -115,7 +117,7 @@ def validate_ascii_email(form, field):
 def email_field(description=""):
     """Return a new field for an email address."""
     return EmailField(
-        "Email",
+        "Email address",
         description=description,
         filters=[strip],
         validators=[validate_ascii_email, Email(INVALID_EMAIL_MESSAGE)],
@@ -127,7 +129,7 @@ def new_password_field(label):
     """Return a new field for a password to be set."""
     return PasswordField(
         label,
-        description="At least 15 characters. Several words work well, with spaces.",
+        description="At least 15 characters. Several words with spaces work well.",
         filters=[passwords.normalise],
         validators=[InputRequired("Enter a password."), passwords.validate_length],
         render_kw={"autocomplete": "new-password"},
@@ -147,6 +149,9 @@ def confirm_password_field(label):
 INVALID_ANY_CODE_MESSAGE = (
     "That code did not work. Wait for the next one, or use a recovery code."
 )
+EMPTY_ANY_CODE_MESSAGE = (
+    "Enter the code from your authenticator app, or a recovery code."
+)
 
 
 # The order of these classes is the order of their fields on a page.
@@ -165,7 +170,7 @@ class NewPasswordMixin:
     """The password that the user wants, twice."""
 
     password = new_password_field("New password")
-    confirm = confirm_password_field("New password again")
+    confirm = confirm_password_field("Confirm new password")
 
 
 class AnyCodeMixin:
@@ -173,8 +178,8 @@ class AnyCodeMixin:
 
     code = StringField(
         "Code",
-        description="Six digits from your authenticator app, or a recovery code.",
-        validators=[InputRequired("Enter a code."), MAX_256_CHARACTERS],
+        description="The six digits from your authenticator app, or a recovery code.",
+        validators=[InputRequired(EMPTY_ANY_CODE_MESSAGE), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "one-time-code", "value": ""},
     )
 

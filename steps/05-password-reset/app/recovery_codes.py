@@ -31,7 +31,8 @@ from .forms import remove_separators
 CODE_COUNT = 10
 CODE_BYTES = 15  # 120 bits need no slow hash (OWASP ASVS V6.5.2)
 INVALID_RECOVERY_CODE_MESSAGE = (
-    "That recovery code did not work. Check it, or use another: each works once."
+    "That recovery code did not work. "
+    "Check it, or use another one. Each works only once."
 )
 
 bp = Blueprint("recovery_codes", __name__)
@@ -47,7 +48,7 @@ class RecoveryCodeForm(BaseForm):
     recovery_code = StringField(
         "Recovery code",
         description=(
-            "One of the ten that you saved when you set up your authenticator app."
+            "One of the ten codes you saved when you set up your authenticator app."
         ),
         validators=[InputRequired("Enter one of your recovery codes.")],
         render_kw={"autocomplete": "off", "value": ""},
@@ -139,9 +140,9 @@ def verify(user):
         if consume_code(user, form.recovery_code.data):
             sessions.log_in(user)
             codes_left = count_codes_left(user)
-            flash(f"You used a recovery code. Codes left: {codes_left}.")
+            flash(f"You used a recovery code. You have {codes_left} left.")
             if codes_left <= 2:
-                flash("Make new ones on your account page.")
+                flash("You're running low. Create new codes on your account page.")
             return redirect(redirects.next_url())
         second_factor.count_wrong_login_code(user)
         form.recovery_code.errors.append(INVALID_RECOVERY_CODE_MESSAGE)

@@ -38,16 +38,22 @@ from .forms import remove_separators
 from .forms import strip
 
 USERNAME_PATTERN = re.compile(r"[A-Za-z][A-Za-z0-9._-]{2,31}\Z")  # no look-alikes
-USERNAME_OR_EMAIL_TAKEN_MESSAGE = (
-    "That user name or address is taken. Choose another, or log in."
+INVALID_USERNAME_MESSAGE = (
+    "Use 3 to 32 letters, digits, dots, hyphens or underscores, "
+    "and start with a letter."
 )
-USERNAME_TAKEN_MESSAGE = "That user name is taken. Choose another."
+USERNAME_OR_EMAIL_TAKEN_MESSAGE = (
+    "That username or email address is taken. Choose another one, or log in."
+)
+USERNAME_TAKEN_MESSAGE = "That username is taken. Choose another one."
 
 EMAIL_CODE_PATTERN = re.compile(r"[0-9]{8}\Z")
 EMAIL_CODE_SECONDS = 10 * 60  # OWASP ASVS V6.5.5
-EMAIL_CODE_HINT = "It works for 10 minutes. Look in the spam folder too."
+EMAIL_CODE_HINT = "It works for 10 minutes. Not there? Check your spam folder."
 MAX_EMAILS_PER_CODE = 3
-INVALID_EMAIL_CODE_MESSAGE = "That code did not work. Use the one in the newest email."
+INVALID_EMAIL_CODE_MESSAGE = (
+    "That code did not work. Use the code from the latest email."
+)
 PENDING_REGISTRATION_SECONDS = 24 * 60 * 60
 
 bp = Blueprint("registration", __name__)
@@ -58,20 +64,23 @@ def init_app(app):
 
 
 class RegistrationForm(BaseForm):
-    """User name, email address and password of a new user."""
+    """Username, email address and password of a new user."""
 
     username = StringField(
-        "User name",
-        description="3 to 32 letters, digits, dots, hyphens or underscores.",
+        "Username",
+        description=(
+            "3 to 32 letters, digits, dots, hyphens or underscores. "
+            "Start with a letter."
+        ),
         filters=[strip],
         validators=[
-            Regexp(USERNAME_PATTERN, message="Use 3 to 32 of these, a letter first.")
+            Regexp(USERNAME_PATTERN, message=INVALID_USERNAME_MESSAGE),
         ],
         render_kw={"autocomplete": "username", "required": True},
     )
-    email = email_field(description="We send a code to it.")
+    email = email_field(description="We'll email you a code.")
     password = new_password_field("Password")
-    confirm = confirm_password_field("Password again")
+    confirm = confirm_password_field("Confirm password")
 
 
 class EmailCodeForm(BaseForm):
@@ -81,7 +90,7 @@ class EmailCodeForm(BaseForm):
         "Eight-digit code",
         filters=[remove_separators],
         validators=[
-            Regexp(EMAIL_CODE_PATTERN, message="Enter the digits from the email.")
+            Regexp(EMAIL_CODE_PATTERN, message="Enter the eight digits from the email.")
         ],
         render_kw=CODE_INPUT,
     )
@@ -255,5 +264,7 @@ def resend_code(registration):
     network = rate_limit.client_network()
     rate_limit.count_attempt_now("email_code_resend", None, network)
     enqueue_code_or_notice(registration)
-    flash("Another email is on its way, unless you had three with this code.")
+    flash(
+        "Another email is on its way, unless you've already had three with this code."
+    )
     return redirects.redirect_keeping_next("registration.verify_email")

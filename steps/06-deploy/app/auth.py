@@ -18,11 +18,11 @@ from . import users
 from .forms import LoginForm
 
 INVALID_LOGIN_MESSAGE = (
-    "That user name and password do not match. Check both and try again."
+    "That username and password do not match. Check both and try again."
 )
 PASSWORD_LOCKED_MESSAGE = (
-    "There were too many wrong passwords for this user name. "
-    "Choose “I forgot my password” to set a new one."
+    "There were too many wrong passwords for this username. "
+    "Choose “Forgot your password?” to set a new one."
 )
 
 bp = Blueprint("auth", __name__)
@@ -34,7 +34,7 @@ def init_app(app):
 
 @bp.route("/login", methods=["GET", "POST"])
 def login():
-    """Verify user name and password, and begin a pending login."""
+    """Verify username and password, and begin a pending login."""
     form = LoginForm()
     if form.validate_on_submit():
         username, network = form.username.data, rate_limit.client_network()

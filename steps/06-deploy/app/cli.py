@@ -26,12 +26,13 @@ from .recovery_codes import RecoveryCode
 from .second_factor import SecondFactor
 
 DATABASE_FAILED_MESSAGE = (
-    "The database failed ({}). Is it there, after `flask db upgrade`? Try again."
+    "The database failed ({}). Check that it's running and that `flask db upgrade` has "
+    "been run, then try again."
 )
 BATCH_SIZE = 100  # rows in one transaction, so that no other one waits for long
 
-user_commands = AppGroup("user", help="List users, and help them.")
-key_commands = AppGroup("keys", help="Look after the keys that encrypt secrets.")
+user_commands = AppGroup("user", help="List users and help them get back in.")
+key_commands = AppGroup("keys", help="Manage the keys that encrypt secrets.")
 
 
 def init_app(app):
@@ -54,7 +55,7 @@ def report_database_errors():
 def require_text(context, option, text):
     """Return the value of an option; raise BadParameter if it is blank."""
     if not text.strip():
-        raise click.BadParameter("say why.")
+        raise click.BadParameter("give a reason.")
     return text
 
 
@@ -62,7 +63,7 @@ reason_option = click.option(
     "--reason",
     prompt=True,
     callback=require_text,
-    help="Why; it is written into the audit log.",
+    help="The reason, which is written to the audit log.",
 )
 
 
@@ -70,7 +71,9 @@ def find_user_or_exit(username):
     """Return the user of this name; exit with a message if there is none."""
     user = users.find_by_username(username)
     if user is None:
-        raise click.ClickException(f"There is no user {username!r}.")
+        raise click.ClickException(
+            f"There is no user {username!r}. `flask user list` shows the names."
+        )
     return user
 
 
@@ -96,7 +99,7 @@ def list_users():
 @reason_option
 @report_database_errors()
 def disable_user(username, reason):
-    """Forbid a user to log in, and end all sessions."""
+    """Lock a user out and end all their sessions."""
     user = find_user_or_exit(username)
     user.disabled_at = int(time.time())
     users.end_all_sessions(user)
@@ -109,7 +112,7 @@ def disable_user(username, reason):
 @reason_option
 @report_database_errors()
 def enable_user(username, reason):
-    """Allow a user to log in again."""
+    """Let a user in again."""
     user = find_user_or_exit(username)
     user.disabled_at = None
     db.session.commit()
@@ -121,10 +124,10 @@ def enable_user(username, reason):
 @reason_option
 @report_database_errors()
 def reset_second_factor(username, reason):
-    """Delete a user's second factor and recovery codes.
+    """Remove a user's authenticator app and recovery codes.
 
     The user then needs the password and a code sent by email to set up an authenticator
-    app. Make sure whom you are talking to before you do this.
+    app. Make sure you know who you're talking to before you do this.
     """
     user = find_user_or_exit(username)
     users.end_all_sessions(user)
@@ -153,7 +156,8 @@ def rotate_totp_keys():
     key_check.reencrypt_check()
     db.session.commit()
     audit.record("totp_keys_rotated", secrets=count)
-    click.echo("Pending secrets live ten minutes: drop the old key after that.")
+    click.echo("Phones being set up right now still use the old key.")
+    click.echo("Remove it in ten minutes.")
 
 
 @key_commands.command("check")

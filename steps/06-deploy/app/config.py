@@ -60,16 +60,32 @@ SETTINGS = (
     Setting(
         "DATABASE_URL", "SQLite or PostgreSQL.", "sqlite:///door.db", parse_database_url
     ),
-    Setting("BASE_URL", "How users reach it.", "http://127.0.0.1:5000", parse_base_url),
-    Setting("TRUSTED_HOSTS", "Further names that it is reached by.", "", parse_list),
-    Setting("PROXIES", "How many proxies stand in front of it.", "0", parse_count),
-    Setting("ISSUER", "What the authenticator app shows.", "Door"),
-    Setting("MAIL_SERVER", "Takes our emails; without one they are printed."),
+    Setting(
+        "BASE_URL",
+        "The public address of the app.",
+        "http://127.0.0.1:5000",
+        parse_base_url,
+    ),
+    Setting(
+        "TRUSTED_HOSTS", "Other host names that the app answers to.", "", parse_list
+    ),
+    Setting("PROXIES", "How many proxies are in front of the app.", "0", parse_count),
+    Setting("ISSUER", "The name shown in the authenticator app.", "Door"),
+    Setting(
+        "MAIL_SERVER", "The host of the mail server. If empty, emails are printed."
+    ),
     Setting("MAIL_PORT", "The port of the mail server.", "25", parse_count),
-    Setting("MAIL_USE_TLS", "Talk to it encrypted (STARTTLS).", "no", parse_bool),
-    Setting("MAIL_USERNAME", "Our name there."),
-    Setting("MAIL_PASSWORD", "Our password there."),
-    Setting("MAIL_DEFAULT_SENDER", "Who the emails come from.", "door@localhost"),
+    Setting(
+        "MAIL_USE_TLS",
+        "Whether to encrypt the connection (STARTTLS).",
+        "no",
+        parse_bool,
+    ),
+    Setting("MAIL_USERNAME", "The username for the mail server."),
+    Setting("MAIL_PASSWORD", "The password for the mail server."),
+    Setting(
+        "MAIL_DEFAULT_SENDER", "The address that emails come from.", "door@localhost"
+    ),
 )
 
 
@@ -106,11 +122,11 @@ def find_problems(config):
         if len(key) < MIN_KEY_LENGTH:
             yield name, f"needs {MIN_KEY_LENGTH} characters or more"
         elif len(set(key)) < 10 or "change" in key.lower():
-            yield name, "is a sample: make one of your own"
+            yield name, "is the sample value: generate your own"
     if config["SECRET_KEY"] and config["SECRET_KEY"] in config["TOTP_KEYS"]:
         yield "TOTP_KEYS", "must not contain SECRET_KEY"
     if not HTTPS_ORIGIN_PATTERN.fullmatch(config["BASE_URL"]):
-        yield "BASE_URL", "has to be https:// and a host name, and no more"
+        yield "BASE_URL", "must be https:// and a host name, with nothing after it"
     for setting in SETTINGS:
         if (
             setting.name in REQUIRED_SETTINGS
@@ -118,6 +134,6 @@ def find_problems(config):
         ):
             yield setting.name, "is missing"
     if config["MAIL_USERNAME"] and not config["MAIL_USE_TLS"]:
-        yield "MAIL_USE_TLS", "is needed, or our password is sent in the clear"
+        yield "MAIL_USE_TLS", "must be on, or the mail password is sent unencrypted"
     if config["DEBUG"]:
-        yield "FLASK_DEBUG", "is for development"
+        yield "FLASK_DEBUG", "must be off in production"

@@ -20,7 +20,7 @@ from . import passwords
 from . import totp
 
 UNSTORABLE_CHARACTER_MESSAGE = (
-    "This form contains a character that cannot be stored. Type it again."
+    "Something in this form is not plain text. Clear the field and type it again."
 )
 MAX_256_CHARACTERS = Length(max=256, message="Use at most 256 characters.")
 
@@ -56,11 +56,11 @@ class BaseForm(FlaskForm):
 
 
 class LoginForm(BaseForm):
-    """User name and password."""
+    """Username and password."""
 
     username = StringField(
-        "User name",
-        validators=[InputRequired("Enter your user name."), MAX_256_CHARACTERS],
+        "Username",
+        validators=[InputRequired("Enter your username."), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "username"},
     )
     password = PasswordField(
@@ -73,7 +73,7 @@ class LoginForm(BaseForm):
 
 INVALID_CODE_MESSAGE = (
     "That code did not work. "
-    "Codes change every 30 seconds and work once: wait for the next one."
+    "Wait for the next one and try again. Each code works only once."
 )
 
 USED_CODE_MESSAGE = "That code was used a moment ago. Wait for the next one."
@@ -96,7 +96,9 @@ class CodeForm(BaseForm):
 
     code = StringField(
         "Six-digit code",
-        description="Look for “Door” in your authenticator app. You have ten minutes.",
+        description=(
+            "Open your authenticator app and look for “Door”. You have ten minutes."
+        ),
         filters=[remove_separators],
         validators=[
             Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")
@@ -107,8 +109,8 @@ class CodeForm(BaseForm):
 
 # ASCII alone, and no "=?", which a mail program would decode into another address.
 EMAIL_PATTERN = re.compile(r"(?!.{255}|.*=\?)[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+\Z")
-INVALID_EMAIL_MESSAGE = "Enter one such as kim@example.org."
-PASSWORDS_DIFFER_MESSAGE = "The two passwords are not the same. Type them again."
+INVALID_EMAIL_MESSAGE = "Enter an email address, such as kim@example.org."
+PASSWORDS_DIFFER_MESSAGE = "The passwords do not match. Type both again."
 
 
 def strip(text):
@@ -125,7 +127,7 @@ def validate_ascii_email(form, field):
 def email_field(description=""):
     """Return a new field for an email address."""
     return EmailField(
-        "Email",
+        "Email address",
         description=description,
         filters=[strip],
         validators=[validate_ascii_email, Email(INVALID_EMAIL_MESSAGE)],
@@ -137,7 +139,7 @@ def new_password_field(label):
     """Return a new field for a password to be set."""
     return PasswordField(
         label,
-        description="At least 15 characters. Several words work well, with spaces.",
+        description="At least 15 characters. Several words with spaces work well.",
         filters=[passwords.normalise],
         validators=[InputRequired("Enter a password."), passwords.validate_length],
         render_kw={"autocomplete": "new-password"},
@@ -157,6 +159,9 @@ def confirm_password_field(label):
 INVALID_ANY_CODE_MESSAGE = (
     "That code did not work. Wait for the next one, or use a recovery code."
 )
+EMPTY_ANY_CODE_MESSAGE = (
+    "Enter the code from your authenticator app, or a recovery code."
+)
 
 
 # The order of these classes is the order of their fields on a page.
@@ -175,7 +180,7 @@ class NewPasswordMixin:
     """The password that the user wants, twice."""
 
     password = new_password_field("New password")
-    confirm = confirm_password_field("New password again")
+    confirm = confirm_password_field("Confirm new password")
 
 
 class AnyCodeMixin:
@@ -183,8 +188,8 @@ class AnyCodeMixin:
 
     code = StringField(
         "Code",
-        description="Six digits from your authenticator app, or a recovery code.",
-        validators=[InputRequired("Enter a code."), MAX_256_CHARACTERS],
+        description="The six digits from your authenticator app, or a recovery code.",
+        validators=[InputRequired(EMPTY_ANY_CODE_MESSAGE), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "one-time-code", "value": ""},
     )
 

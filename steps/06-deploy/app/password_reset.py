@@ -43,14 +43,15 @@ LINK_SECONDS = 20 * 60
 MAX_EMAILS_PER_LINK = 3
 
 LINK_SENT_MESSAGE = (
-    "If an account uses this address, an email is on its way. "
-    "It can take a few minutes; look in the spam folder too. "
-    "You will also need your authenticator app or a recovery code."
+    "If there's an account with this address, an email is on its way. "
+    "It can take a few minutes, so check your spam folder too. "
+    "You'll also need your authenticator app or a recovery code."
 )
 INVALID_LINK_MESSAGE = (
-    "This link no longer works. Links last 20 minutes and work once: ask for another."
+    "This link no longer works. "
+    "Each link works once, for 20 minutes. Ask for a new one here."
 )
-SAME_PASSWORD_MESSAGE = "This is the password that you have. Make up another."
+SAME_PASSWORD_MESSAGE = "This is your current password. Choose a different one."
 
 bp = Blueprint("password_reset", __name__, url_prefix="/reset")
 
@@ -246,7 +247,7 @@ def choose_password():
             db.session.rollback()  # the code is not consumed
             audit.record("new_password_rejected", user, flow="reset")
             form.password.errors.append(problem)
-    return render_form_page(form, "Choose a new password", "Set the password")
+    return render_form_page(form, "Choose a new password", "Set new password")
 
 
 def finish_reset(form, reset, user, password_hash):
@@ -261,5 +262,5 @@ def finish_reset(form, reset, user, password_hash):
     for flow in ("login", "account", "reset", "password"):
         lockout.reset(flow, user.username)
     sessions.clear_session()
-    flash("Your password is changed. Log in with the new one.")
+    flash("Your password has been changed. Log in with the new one.")
     return redirect(url_for("auth.login"))

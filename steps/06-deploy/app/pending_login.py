@@ -18,7 +18,7 @@ from . import users
 
 PENDING_LOGIN_SECONDS = 10 * 60  # from the right password to the code
 PENDING_LOGIN_EXPIRED_MESSAGE = (
-    "For safety we stopped waiting for your code. Log in again."
+    "For your security, we only wait ten minutes for a code. Log in again."
 )
 
 
