@@ -13,17 +13,15 @@ from pathlib import Path
 import pytest
 
 import tutorial
-from tests.built_site import DOCS_IN
 from tests.clock import RealClock
 from tests.real_browser import missing
-from tests.real_browser import need
 from tests.real_browser import serve
 from tests.stage import ROOT
 from tests.stage import STEPS
 from tests.stage import Stage
-from tools import changes
+from tools import pages
 
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+EACH_PAGE = sorted((ROOT / "docs").glob("*.md"))
 FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 OF_YOUR_OWN_APP = {"--app", "--url", "--map", "--mailbox", "--junit-xml"}
 IN_A_SENTENCE = re.compile(r"`(python3 tutorial\.py [^`]+)`")
@@ -42,7 +40,7 @@ sys.exit(runner.failures)
 """
 
 pytestmark = pytest.mark.site
-each_page = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
+each_page = pytest.mark.parametrize("page", EACH_PAGE, ids=lambda path: path.stem)
 
 
 class Reader:
@@ -189,34 +187,25 @@ def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.site
-def test_who_types_along_in_chapter_02_can_try_every_stop(tmp_path):
-    stepdocs = need("tools.stepdocs", DOCS_IN)
-    text = (ROOT / "docs" / "02-totp-verify.md").read_text("utf-8")
-    typed = set()
-    for place, stop in enumerate(text.split("\n## ")):
-        for block in stepdocs.parse(stop.splitlines()):
-            if isinstance(block, stepdocs.Block) and block.kind == "diff":
-                typed |= stepdocs.explained(block)
+@pytest.mark.parametrize("number", ["02"])
+def test_who_types_along_can_try_every_stop(number, tmp_path):
+    (page,) = (ROOT / "docs").glob(f"{number}*.md")
+    text = page.read_text("utf-8")
+    end = 0
+    for place, stop in enumerate(re.split("(?m)^(?=## )", text)):
+        end += stop.count("\n")
         with ExitStack() as stack:
             reader = Reader(tmp_path, stack)
-            reader.place = type_in(tmp_path / f"my-app-{place}", "02", typed)
+            reader.place = type_until(tmp_path / f"my-app-{place}", number, end)
             code = [c for _, kind, c in FENCE.findall(stop) if kind == "pycon"]
             reader.typed = list(map(textwrap.dedent, code))
             reader.leave_shell()  # which starts the app, even if nothing is to be tried
 
 
-def type_in(folder, number, typed):
-    """Copy the step before, and make those of its changes that were typed."""
-    hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
-    shutil.copytree(STEPS[changes.before(number)], folder, ignore=hidden)
-    for path in changes.changed_files(number):
-        lines = []
-        for row in changes.compare(number, path):
-            is_typed = (number, path, row.owner) in typed
-            if row.sign == " " or (row.sign == "+") == is_typed:
-                lines.append(row.text)
-        if lines:
-            (folder / path).write_text("\n".join([*lines, ""]), "utf-8")
+def type_until(folder, number, end):
+    """Write the app of somebody who has typed a chapter's page down to a line."""
+    taken = pages.taken_until(number, lambda lesson: lesson.place[1] <= end)
+    pages.write_files(pages.files_with(number, taken), folder)
     return folder
 
 

@@ -31,8 +31,16 @@ class Line(NamedTuple):
     sign: str
     text: str
     owner: str
-    old: int
-    new: int
+    old: int | None
+    new: int | None
+
+
+class Piece(NamedTuple):
+    """A run of lines that belong to one symbol, from the first to before the last."""
+
+    name: str
+    first: int
+    last: int
 
 
 @cache
@@ -163,22 +171,20 @@ def compare(number, path):
     if path not in older and path not in newer:
         raise UnknownError(f"neither step {before(number)} nor {number} has {path}")
     old, new = older.get(path, []), newer.get(path, [])
-    own, other = owners(path, old), owners(path, new)
-    decorated = (
-        list(zip(names, lines, strict=True))
-        for names, lines in ((own, old), (other, new))
-    )
+    one, other = pieces(path, old), pieces(path, new)
     rows = []
-    matcher = SequenceMatcher(None, *decorated, autojunk=False)
+    matcher = SequenceMatcher(None, names_in(one), names_in(other), autojunk=False)
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         if tag == "equal":
-            rows += [
-                Line(" ", new[j], other[j], i, j)
-                for i, j in zip(range(i1, i2), range(j1, j2), strict=True)
-            ]
+            for piece, twin in zip(one[i1:i2], other[j1:j2], strict=True):
+                rows += compare_pieces(piece, twin, old, new)
             continue
-        rows += [Line("-", old[i], own[i], i, j1) for i in range(i1, i2)]
-        rows += [Line("+", new[j], other[j], i2, j) for j in range(j1, j2)]
+        gone = [removed(piece, old) for piece in one[i1:i2]]
+        come = [added(piece, new) for piece in other[j1:j2]]
+        previous = root(one[i1 - 1].name) if i1 else None
+        # Methods of the class before come first: nothing may stand between them.
+        for lines in sorted(gone + come, key=lambda n: root(n[0].owner) != previous):
+            rows += lines
     return give_away_blanks(rows)
 
 
@@ -186,9 +192,10 @@ def give_away_blanks(rows):
     """Count a changed blank line to the changed symbol after it, or else before it."""
     settled = []
     for place, row in enumerate(rows):
-        if row.sign != " " and not row.owner:
+        if row.sign != " " and not row.text:
             after = near_owner(rows[place:])
-            row = row._replace(owner=after or near_owner(rows[place::-1]) or ALL)
+            owner = after or near_owner(rows[place::-1]) or row.owner
+            row = row._replace(owner=owner)
         settled.append(row)
     return settled
 
@@ -198,9 +205,63 @@ def near_owner(rows):
     for row in rows:
         if row.sign == " ":
             break
-        if row.owner:
+        if row.text:
             return row.owner
     return ""
+
+
+def root(name):
+    """Return the class to which a symbol belongs, or the symbol."""
+    return name.partition(".")[0]
+
+
+def removed(piece, lines):
+    """Return the lines of a symbol that is there no longer."""
+    own = range(piece.first, piece.last)
+    return [Line("-", lines[n], piece.name, n, None) for n in own]
+
+
+def added(piece, lines):
+    """Return the lines of a symbol that is new."""
+    own = range(piece.first, piece.last)
+    return [Line("+", lines[n], piece.name, None, n) for n in own]
+
+
+def pieces(path, lines):
+    """Split a file into runs of lines of one symbol; a blank line goes with the next.
+
+    At the end of the file it goes with the last one.
+    """
+    names, found = owners(path, lines), []
+    for place in range(len(names) - 2, -1, -1):
+        names[place] = names[place] or names[place + 1]
+    for place, name in enumerate(names):
+        if found and (not name or found[-1].name == name):
+            found[-1] = found[-1]._replace(last=place + 1)
+        else:
+            found.append(Piece(name or ALL, place, place + 1))
+    return found
+
+
+def names_in(found):
+    """Return the symbols of some pieces."""
+    return [piece.name for piece in found]
+
+
+def compare_pieces(piece, twin, old, new):
+    """Compare the lines of a symbol, before and after."""
+    lines, others = old[piece.first : piece.last], new[twin.first : twin.last]
+    rows, name = [], piece.name
+    matcher = SequenceMatcher(None, lines, others, autojunk=False)
+    for tag, i1, i2, j1, j2 in matcher.get_opcodes():
+        i1, i2 = i1 + piece.first, i2 + piece.first
+        j1, j2 = j1 + twin.first, j2 + twin.first
+        if tag == "equal":
+            pairs = zip(range(i1, i2), range(j1, j2), strict=True)
+            rows += [Line(" ", new[j], name, i, j) for i, j in pairs]
+            continue
+        rows += removed(Piece(name, i1, i2), old) + added(Piece(name, j1, j2), new)
+    return rows
 
 
 def changed_files(number):
@@ -275,16 +336,21 @@ def with_gaps(rows, wanted):
 # What a step brings
 
 
-def new_requirements(number):
-    """Return the packages that the step before does not need."""
-    old = files(before(number)).get("requirements.txt", [])
-    return [line for line in lines_of(number, "requirements.txt") if line not in old]
+def new_requirements(older, newer):
+    """Return the packages that the files before do not ask for."""
+    old = older.get("requirements.txt", [])
+    return [line for line in newer["requirements.txt"] if line not in old]
 
 
 def routes(number):
     """Return the paths that a step answers, with their methods."""
+    return routes_in(files(number))
+
+
+def routes_in(app):
+    """Return the paths that some files answer, with their methods."""
     found = {}
-    for path, lines in sorted(files(number).items()):
+    for path, lines in sorted(app.items()):
         if path.startswith("app/") and path.endswith(".py"):
             nodes = list(ast.walk(ast.parse("\n".join(lines))))
             prefix = "".join(map(prefix_of, nodes))

@@ -2,7 +2,7 @@
 
     ::: code 02 app/totp.py matching_time_step     symbols, or the line of a /pattern/
     ::: diff 02 app/auth.py login                  what changed from 01 to 02
-    ::: summary 02                                 all that changed, as a table
+    ::: summary 02                                 all that changed, as a table; or 04b
     ::: gaps 02                                    the attacks that still work
     ::: attacks                                    what holds against which attack
     ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
@@ -14,8 +14,13 @@ A `code` or `diff` without symbols shows the file. What stands indented below it
 explanation, in Markdown. Below a `diff`, a line `@ login code` begins the explanation
 of these hunks. An explanation below a line that names no hunk explains the only one.
 
-The pages of chapter 02 are those whose names begin with 02. The build fails if none of
-them explains a hunk. The terms of docs/glossary.md get a tooltip on every other page.
+The pages of chapter 02 are those whose names begin with 02. The build fails if one of
+the changed lines is explained by none of them, or by two. A hunk that grows on several
+pages is named in parts: the changed lines that a pattern fits (`login:/audit/`), all
+others (`login:!/audit/`), or those from one to another (`login:/if user/../return/`).
+The last page names what is left: `login`. What is shown is what changes for a reader
+who types along. Imports are shown folded, where they are used first. The terms of
+docs/glossary.md get a tooltip on every other page.
 MkDocs and Zensical both run this: it is no plugin of either.
 """
 
@@ -35,11 +40,14 @@ from pygments.lexers import get_lexer_by_name
 import tutorial
 from tests.attacks import ATTACKS
 from tools import changes
+from tools import pages
+from tools.changes import IMPORTS
+from tools.directives import Block
+from tools.directives import parse
+from tools.directives import sections
 
 ASSETS = tutorial.ROOT / "docs" / "assets"
-DIRECTIVE = re.compile(r"( *)::: *(\w+) *(.*)")
 TERM = re.compile(r"^(\w.*)\n:   (.+)$", re.MULTILINE)
-WORD = re.compile(r"(?<!\S)/.+/(?!\S)|\S+")
 LANGUAGES = {"py": "python", "html": "html+jinja", "js": "js", "css": "css"}
 LANGUAGES |= {"diff": "diff"}
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
@@ -52,90 +60,12 @@ class StepDocsError(Exception):
     """A page asks for what is not there, or leaves a change unexplained."""
 
 
-class Block(NamedTuple):
-    """A directive of a page: its line, its words, and the text indented below it."""
+class Shown(NamedTuple):
+    """A listing of changes: its hunks, and the lines explained before and after it."""
 
-    line: int
-    indent: str
-    kind: str
-    words: list
-    body: list
-
-    @property
-    def file(self):
-        """Return the file that a listing shows."""
-        return self.words[1] if len(self.words) > 1 else None
-
-
-def parse(lines):
-    """Split a page into its lines and its directives."""
-    parts, place = [], 0
-    while place < len(lines):
-        match = DIRECTIVE.fullmatch(lines[place])
-        if not match:
-            parts.append(lines[place])
-            place += 1
-            continue
-        indent, kind, rest = match.groups()
-        body = body_of(lines[place + 1 :], f"{indent}    ")
-        parts.append(Block(place + 1, indent, kind, WORD.findall(rest), body))
-        place += 1 + len(body)
-    return parts
-
-
-def body_of(lines, indent):
-    """Return the lines below a directive that are indented, without the indent."""
-    body = []
-    for line in lines:
-        if line.strip() and not line.startswith(indent):
-            break
-        body.append(line.removeprefix(indent))
-    while body and not body[-1].strip():
-        body.pop()
-    return body
-
-
-def sections(body):
-    """Split an explanation at its lines with "@": [(names, text)], the lead first."""
-    found = [([], [])]
-    for line in body:
-        if line.startswith("@ "):
-            found.append((line.split()[1:], []))
-        else:
-            found[-1][1].append(line)
-    return found
-
-
-# What a chapter has to explain
-
-
-def explained(block):
-    """Return the hunks that a `diff` explains."""
-    number, path, *words = block.words
-    (_, lead), *notes = sections(block.body)
-    if not notes and (words or len(changes.hunks(number, path)) == 1):
-        notes = [(words, lead)]
-    return {
-        (number, path, name)
-        for names, text in notes
-        if any(line.strip() for line in text)
-        for name in changes.hunks_named(number, path, names)
-    }
-
-
-def unexplained(number, pages):
-    """Return the hunks of a step that none of these pages explains."""
-    done = set()
-    for page in pages:
-        for block in parse(page.read_text("utf-8").splitlines()):
-            if isinstance(block, Block) and block.kind == "diff":
-                done |= explained(block)
-    return [
-        f"{path} {name}"
-        for path in changes.changed_files(number)
-        for name in changes.hunks(number, path)
-        if (number, path, name) not in done
-    ]
+    names: tuple
+    before: frozenset
+    after: frozenset
 
 
 def check_chapter(page):
@@ -143,7 +73,7 @@ def check_chapter(page):
     number = page.name[:2]
     if changes.folder(number) is None or changes.folder(changes.before(number)) is None:
         return
-    missing = unexplained(number, page.parent.glob(f"{number}*.md"))
+    missing = pages.unexplained(number, page.parent)
     if missing:
         missing = "\n  ".join(missing)
         raise changes.UnknownError(f"chapter {number} does not explain\n  {missing}")
@@ -179,7 +109,7 @@ def changed_rows(number, path, rows):
         if row is None:
             yield GAP
             continue
-        code = old[row.old] if row.sign == "-" else new[row.new]
+        code = old[row.old] if row.new is None else new[row.new]
         tag = TAGS[row.sign]
         yield f'<{tag}><span class="sign">{row.sign} </span>{code}\n</{tag}>'
 
@@ -218,16 +148,27 @@ def foot(block, is_last):
     if not is_last:
         link = f'<a href="#{anchor(path)}">The whole file</a>'
         return f'<p class="aside">{link}</p></section>'
+    command = ""
     if block.kind == "code":
-        command, rows = "", plain_rows(number, path)
+        rows = plain_rows(number, path)
     else:
-        rows = changed_rows(number, path, changes.compare(number, path))
-        command = f"<pre><code>{git_diff(number, path)}</code></pre>"
+        view = whole_view(block)
+        rows = changed_rows(number, path, view)
+        if view == changes.compare(number, path):
+            command = f"<pre><code>{git_diff(number, path)}</code></pre>"
     whole = listing(rows, f"All of {path}")
     return (
         f'{command}<details class="whole" id="{anchor(path)}"><summary>The whole file '
         f"<code>{path}</code></summary>{whole}</details></section>"
     )
+
+
+def whole_view(block):
+    """Return what a page changes in a file; all of the step, if it is of no chapter."""
+    number, path = block.words[:2]
+    if lessons_around(block):
+        return pages.views_of(pages.page_of(block.page), block.page.parent)[path]
+    return changes.compare(number, path)
 
 
 def git_diff(number, path):
@@ -260,41 +201,101 @@ def show_code(block, is_last):
 
 
 def show_diff(block, is_last):
-    """Show what changed in a file, or in some of its symbols."""
-    number, path, *words = block.words
-    everything = changes.compare(number, path)
+    """Show what changed in a file, or in some of its symbols, at this point."""
+    number, path, *_ = block.words
     (_, lead), *notes = sections(block.body)
-    named = [changes.hunks_named(number, path, names) for names, _ in notes]
-    shown = sum(named, []) or changes.hunks_named(number, path, words)
-    rows = [row for row in everything if row.owner in shown]
+    parts = list(parts_of(block))
+    everything = pages.view(number, path, parts[0].before, parts[-1].after)
+    shown = [name for part in parts for name in part.names]
     symbols = [name for name in shown if name not in changes.UNNAMED]
     after = changes.stands_after(everything, shown[0])
     symbols, after = ([], None) if notes else (symbols, after)
+    rows = [row for row in everything if row.owner in shown]
     yield (head(path, symbols, in_words(rows), after),)
     yield from lead
-    for names, (_, text) in zip(named or [shown], notes or [((), ())], strict=True):
+    for part, (_, text) in zip(parts, notes or [((), ())], strict=True):
         yield from text
-        hunk = changes.excerpt(everything, names)
+        view = pages.view(number, path, part.before, part.after)
+        if IMPORTS in part.names:  # of all parts of the block
+            view = everything
+        hunk = changes.excerpt(view, part.names)
         yield (listing(changed_rows(number, path, hunk), "The changed lines"),)
+    if IMPORTS not in shown:
+        yield from fold_imports(number, path, everything)
     yield (foot(block, is_last),)
 
 
-def show_summary(block, is_last):
-    """List the files that changed, the new dependencies and the new routes."""
+def parts_of(block):
+    """Yield a lesson for each listing of a `diff`; a page may show without explaining.
+
+    Its lines are those before and after it in the app of somebody who types along.
+    """
+    number, path, *words = block.words
+    known = {lesson.place: lesson for lesson in lessons_around(block)}
+    before = {
+        row
+        for lesson in known.values()
+        if lesson.path == path and lesson.place[:2] < (block.page, block.line)
+        for row in lesson.rows
+    }
+    _, *notes = sections(block.body)
+    named = {word for names, _ in notes for word in names}
+    for order, names in enumerate([names for names, _ in notes] or [words]):
+        lesson = known.get((block.page, block.line, order))
+        if lesson:
+            names, rows = lesson.names, lesson.rows
+        else:
+            names, rows = pages.find_rows(number, path, names, before, named)
+        yield Shown(names, frozenset(before), frozenset(before | rows))
+        before |= rows
+
+
+def lessons_around(block):
+    """Return what the chapter of a page explains; nothing, if it is of no chapter."""
     number = block.words[0]
+    is_own = (pages.page_of(block.page) or "")[:2] == number
+    return pages.lessons(number, block.page.parent) if is_own else []
+
+
+def fold_imports(number, path, rows):
+    """Show the imports that the lines of a listing need: they are no lesson."""
+    rows = [row for row in rows if pages.is_import(path, row)]
+    if changes.tally(rows) == (0, 0):
+        return
+    hunk = listing(changed_rows(number, path, rows), "The imports")
+    title = f"<summary>Imports: {in_words(rows)}</summary>"
+    yield (f'<details class="imports">{title}{hunk}</details>',)
+
+
+def show_summary(block, is_last):
+    """List the files that changed, the new dependencies and the new routes.
+
+    Its word is a step, or a page of a chapter that has several.
+    """
+    old, new, views = what_changed(block.words[0], block.page.parent)
     yield from ("| file | added | deleted |", "|---|--:|--:|")
     total = []
-    for path in changes.changed_files(number):
-        rows = changes.compare(number, path)
+    for path, rows in views.items():
         total += rows
         yield "| `{}` | {} | {} |".format(path, *changes.tally(rows))
     yield "| all | {} | {} |".format(*changes.tally(total))
     yield ""
-    packages = ", ".join(f"`{line}`" for line in changes.new_requirements(number))
+    packages = ", ".join(f"`{line}`" for line in changes.new_requirements(old, new))
     yield f"New packages: {packages or 'none'}.  "
-    old, new = changes.routes(changes.before(number)), changes.routes(number)
-    paths = ", ".join(f"`{path}`" for path in new if path not in old)
+    before, after = changes.routes_in(old), changes.routes_in(new)
+    paths = ", ".join(f"`{path}`" for path in after if path not in before)
     yield f"New routes: {paths or 'none'}."
+
+
+def what_changed(name, docs):
+    """Return the files before and after a step or a page, and comparisons of them."""
+    number = name[:2]
+    if name == number:
+        old, new = changes.files(changes.before(number)), changes.files(number)
+        paths = changes.changed_files(number)
+        return old, new, {path: changes.compare(number, path) for path in paths}
+    old, new = pages.files_before(name, docs), pages.files_after(name, docs)
+    return old, new, pages.views_of(name, docs)
 
 
 def show_gaps(block, is_last):
@@ -402,6 +403,10 @@ DIRECTIVES = {
 }
 
 
+CACHED = changes.files, changes.compare, changes.gaps, painted
+CACHED += pages.lessons, pages.present
+
+
 def show(block, is_last):
     """Carry out a directive."""
     if block.kind not in DIRECTIVES:
@@ -422,10 +427,10 @@ class StepDocs(Preprocessor):
 
     def run(self, lines):
         """Replace the directives; refuse a page that says too little."""
-        for function in (changes.files, changes.compare, changes.gaps, painted):
+        for function in CACHED:
             function.cache_clear()  # a server that watches builds again and again
         page, skipped = self.find_page(lines)
-        parts = parse(lines)
+        parts = parse(lines, page, skipped)
         blocks = [part for part in parts if isinstance(part, Block)]
         last = {block.file: block for block in blocks}
         out = []
@@ -433,7 +438,7 @@ class StepDocs(Preprocessor):
             if not isinstance(part, Block):
                 out.append(part)
                 continue
-            place = f"{page}:{part.line + skipped}"
+            place = f"{page}:{part.line}"
             with_place(place, lambda part=part: out.extend(self.put(part, last)))
         with_place(f"{page}:1", lambda: check_chapter(page))
         return out + list(tooltips(page))
