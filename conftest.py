@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests import own_app
+from tests.marks import holds
+from tests.marks import reach
 from tests.marks import value
 from tests.report import explain
 from tests.stage import STEPS
+from tools import pages
 
 pytest_plugins = ["tests.built_site"]
 
@@ -50,6 +53,11 @@ def pytest_addoption(parser):
         help="prove that each new behaviour fails on the step before",
     )
     group.addoption(
+        "--pages",
+        action="store_true",
+        help="run each test of a page on the app after that page",
+    )
+    group.addoption(
         "--alone",
         action="store_true",
         help="run the tests that measure time, with nothing else running",
@@ -65,6 +73,7 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     for line in (
         "since(step): the first step that behaves like this",
+        "not_on(*pages): pages in the middle of a chapter that do not",
         "until(step): the last step that behaves like this",
         "attack(*numbers): the attacks that the test carries out",
         "gap: the attack works, and a later step closes it, or none",
@@ -90,8 +99,8 @@ def pytest_configure(config):
     config.stash[NAMES] = names
     config.stash[NAMED] = bool(names) or any(".py" in path for path in others)
     if config.getoption("--app") or config.getoption("--url"):
-        [number] = config.stash[NUMBERS]
-        own_app.prepare(config, number, is_whole=not (names or others))
+        [target] = config.stash[NUMBERS]
+        own_app.prepare(config, target, is_whole=not (names or others))
 
 
 def read_arguments(config):
@@ -122,7 +131,10 @@ def find_step(folder, path):
     number = name[:2]
     if number in STEPS and name in (number, STEPS[number].name):
         return number
-    known = ", ".join(f"steps/{number}" for number in STEPS)
+    if name in pages.names_of_pages():
+        return number if pages.is_last(name) else name
+    names = sorted({*STEPS, *pages.names_of_pages()}, key=reach)
+    known = ", ".join(f"steps/{name}" for name in names)
     raise pytest.UsageError(f"There is no step {name}. There are: {known}")
 
 
@@ -150,16 +162,29 @@ def pytest_generate_tests(metafunc):
         return
     item, config = metafunc.definition, metafunc.config
     since, until = value(item, "since", "01"), value(item, "until", "99")
-    chosen = [n for n in config.stash[NUMBERS] if since <= n <= until]
+    chosen = [n for n in config.stash[NUMBERS] if holds(item, n)]
     if item.get_closest_marker("once"):
-        chosen = [n for n in chosen if n == since]
+        chosen = [n for n in chosen if n in (since, since[:2])]
+    if config.getoption("--pages"):
+        chosen = [since] * is_before_the_step(since, config.stash[NUMBERS])
     if config.getoption("--red"):
-        chosen = red_steps(item, since, until, config.stash[NUMBERS])
+        chosen = red_steps(item, since[:2], until, config.stash[NUMBERS])
     metafunc.parametrize(
         "step",
-        [pytest.param(n, id=STEPS[n].name, marks=red_marks(config)) for n in chosen],
+        [pytest.param(n, id=title_of(n), marks=red_marks(config)) for n in chosen],
         indirect=True,
     )
+
+
+def title_of(target):
+    """Return what a test is called by: the name of a step, or a page."""
+    return STEPS[target].name if target in STEPS else target
+
+
+def is_before_the_step(page, numbers):
+    """Return whether a page ends before its step, and is of one that was named."""
+    is_page = page in pages.names_of_pages()
+    return is_page and page[:2] in numbers and not pages.is_last(page)
 
 
 def red_steps(item, since, until, numbers):
@@ -222,8 +247,9 @@ def is_asked_for(config, item):
     parameters = item.callspec.params if hasattr(item, "callspec") else {}
     number = parameters.get("step")
     if "step" not in item.fixturenames:
-        return config.stash[NUMBERS] == list(STEPS) and not config.getoption("--red")
-    if number not in STEPS:  # an empty parameter set: no chosen step has this
+        is_for_steps = config.getoption("--red") or config.getoption("--pages")
+        return config.stash[NUMBERS] == list(STEPS) and not is_for_steps
+    if not isinstance(number, str):  # an empty set: no chosen step has this
         return False
     names = config.stash[NAMES]
     return not names or (number, item.originalname) in names

@@ -49,6 +49,7 @@ Two Steps In: a Flask login with two-factor authentication, in six chapters
   test [STEP ...] [OPTION]  test some steps, or all; the options are those of pytest
   code [KEY]                show the code that a phone would show now
   diff STEP STEP [FILE]     show what changed from one step to another
+  page PAGE DIR             write the app as it is after a page of a chapter
   attacks [NUMBER ...]      show which attacks each step withstands
   docs                      read the site on this computer
 
@@ -59,6 +60,7 @@ Examples:
   {PROGRAM} test 03 --app=my-app    (the same tests for your own app)
   {PROGRAM} code
   {PROGRAM} diff 01 02 app/auth.py
+  {PROGRAM} page 04b my-app
 
 A step is 3, 03, 03-qr-enrolment or its folder. The first start makes .venv and
 installs what the step needs there; nothing else on your computer changes.
@@ -479,6 +481,17 @@ def for_pytest(words, at_root):
     return result
 
 
+def write_page(words):
+    """Write the app as it is after a page, for readers who lost the thread."""
+    if len(words) != 2:
+        raise TutorialError(f"Name a page and a new folder: {PROGRAM} page 04b my-app")
+    page, folder = words[0], os.path.abspath(words[1])
+    status = start([sys.executable, "-m", "tools.pages", page, folder], ROOT)
+    if not status:
+        print(f"This is the app after page {page}: {folder}")
+    return status
+
+
 def show_attacks(words):
     """Print the table of attacks against steps; --json prints it for programs."""
     command = ["-m", "tests.table", *words]
@@ -507,6 +520,7 @@ COMMANDS = {
     "test": run_tests,
     "code": show_code,
     "diff": show_diff,
+    "page": write_page,
     "attacks": show_attacks,
     "docs": serve_docs,
 }

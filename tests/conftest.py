@@ -11,9 +11,9 @@ from tests.clock import RealClock
 from tests.mailbox import Mailbox
 from tests.running import RemoteSite
 from tests.running import RemoteStage
-from tests.stage import STEPS
 from tests.stage import Stage
 from tests.stage import close_databases
+from tests.stage import folder_of
 
 # tests with one of these see what the app writes: the registration as well
 READS = {"log", "caplog", "capsys", "capfd"}
@@ -39,10 +39,10 @@ def closed_databases():
 def step(request):
     """Return the stage that the test runs against: the number is its parameter."""
     own, url = (request.config.getoption(option) for option in ("--app", "--url"))
-    folder = own.resolve() if own else STEPS[request.param]
-    stage = Stage(request.param, folder, own=bool(own))
+    number, folder = request.param[:2], own and own.resolve()
+    stage = Stage(number, folder or folder_of(request.param), own=bool(own))
     if url:
-        stage = RemoteStage(request.param)
+        stage = RemoteStage(number)
     stage.names = request.config.getoption("--map") or stage.names
     return stage
 

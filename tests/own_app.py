@@ -16,6 +16,7 @@ from flask import Flask
 from tests.names import read_names
 from tests.report import Progress
 from tests.report import ReadableJUnit
+from tests.report import in_words
 from tests.stage import CONFIG
 from tests.stage import FIRST_NAMES
 from tests.stage import FIRST_WITH_DATABASE
@@ -27,7 +28,7 @@ READ = "Read docs/your-own-app.md."
 PROGRESS = pytest.StashKey[Progress]()
 
 
-def prepare(config, number, is_whole):
+def prepare(config, target, is_whole):
     """Start the app once, read the files that options name, and note how far it is."""
     option = config.option
     config.addinivalue_line("filterwarnings", "default")  # of an app that is not ours
@@ -38,20 +39,20 @@ def prepare(config, number, is_whole):
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            check(option.app.resolve(), number)
+            check(option.app.resolve(), target[:2])
     read_map(config)
     find_mailbox(config)
     if not option.red:
-        follow(config, number, is_whole)
+        follow(config, target, is_whole)
 
 
-def follow(config, number, is_whole):
+def follow(config, target, is_whole):
     """Have somebody note what comes of each test."""
     option = config.option
     progress = config.stash[PROGRESS] = Progress(is_whole)
     config.pluginmanager.register(progress)
     if option.xmlpath:
-        title = f"step {number}: {option.url or option.app.resolve().name}"
+        title = f"{in_words(target)}: {option.url or option.app.resolve().name}"
         junit = ReadableJUnit(option.xmlpath, progress, title)
         config.pluginmanager.register(junit)
 

@@ -5,9 +5,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.marks import reach
 from tests.marks import value
+from tests.stage import ROOT
 from tests.stage import STEPS
 from tests.visitor import NotOfferedError
+from tools import pages
 
 # where a chapter speaks of what the tests of a file ask for, from a step on
 HEADINGS = {
@@ -100,8 +103,25 @@ NOT_ASKED = "not asked for in this run"
 
 
 def since(item):
-    """Return the first step that asks for what a test asks for."""
+    """Return the first step, or page of a chapter, that asks for what a test does."""
     return value(item, "since", "01")
+
+
+def in_order(item):
+    """Sort tests by what asks for them: the pages of a chapter before its step."""
+    return reach(since(item))
+
+
+def in_words(name):
+    """Say whether it is a step or a page."""
+    return f"page {name}" if name[2:] else f"step {name}"
+
+
+def names_in_order():
+    """Return all that a reader can complete, in the order of reading."""
+    found = pages.names_of_pages()
+    whole = [n for n in STEPS if not any(name[:2] == n for name in found)]
+    return sorted([*found, *whole], key=reach)
 
 
 def sentence(item):
@@ -113,14 +133,21 @@ def sentence(item):
 
 def heading(item):
     """Return the heading of the chapter that speaks of what a test asks for."""
-    number = since(item)
-    return HEADINGS.get(item.path.stem, {}).get(number, CHAPTERS[number])
+    name = since(item)
+    there = HEADINGS.get(item.path.stem, {})
+    return there.get(name) or there.get(name[:2]) or chapter(name)
+
+
+def chapter(name):
+    """Return where a chapter begins, or one of its pages."""
+    found = sorted((ROOT / "docs").glob(f"{name}-*.md")) if name[2:] else []
+    return f"docs/{found[0].name}" if found else CHAPTERS[name[:2]]
 
 
 def where_to_look(item):
     """Return the lines that lead from a test to the chapter and to the change."""
     lines = [f"Read: {heading(item)}"]
-    number = since(item)
+    number = since(item)[:2]
     before = STEPS.get(f"{int(number) - 1:02}")
     if before:
         change = f"steps/{before.name} steps/{STEPS[number].name}"
@@ -209,15 +236,15 @@ class Progress:
 
     def step_lines(self):
         """Return a line for each step: how many of its promises are kept."""
-        numbers = sorted({since(promise.item) for promise in self.promises.values()})
-        for number in numbers:
-            asked = [p for p in self.promises.values() if since(p.item) == number]
+        names = {since(promise.item) for promise in self.promises.values()}
+        for name in sorted(names, key=reach):
+            asked = [p for p in self.promises.values() if since(p.item) == name]
             kept = sum(promise.is_kept for promise in asked)
             missed = sum(not (p.is_kept or p.is_broken) for p in asked)
             if self.is_whole and kept == len(asked):
-                yield f"step {number} complete"
+                yield f"{in_words(name)} complete"
                 continue
-            line = f"{kept} of {len(asked)} of step {number}"
+            line = f"{kept} of {len(asked)} of {in_words(name)}"
             line += f", {missed} not run" if missed else ""
             yield line + ("" if self.is_whole else ", in what was named")
 
@@ -228,11 +255,14 @@ class Progress:
             return [*begin_with("Next", broken[0]), *newest_lines(broken)]
         if not self.is_whole or not all(p.is_kept for p in self.promises.values()):
             return []
-        done = max(since(promise.item) for promise in self.promises.values())
-        following = f"{int(done) + 1:02}"
-        if following not in CHAPTERS:
-            return []
-        return [f"Next: step {following}", f"Read: {CHAPTERS[following]}"]
+        done = max(in_order(promise.item) for promise in self.promises.values())
+        following = [name for name in names_in_order() if reach(name) > done]
+        following = following[:1]
+        return [
+            line
+            for name in following
+            for line in (f"Next: {in_words(name)}", f"Read: {chapter(name)}")
+        ]
 
 
 def begin_with(word, item):
@@ -245,16 +275,17 @@ def newest_lines(broken):
 
     The tests of that step log in as this one does, so they fail until it is typed.
     """
-    newest = since(max(broken, key=since))
+    newest = since(max(broken, key=in_order))
     if newest == since(broken[0]):
         return []
     first = next(item for item in broken if since(item) == newest)
-    return begin_with(f"Or, if the step before {newest} was complete", first)
+    kind = in_words(newest).partition(" ")[0]
+    return begin_with(f"Or, if the {kind} before {newest} was complete", first)
 
 
 def by_chapter(item):
     """Sort tests in the order of the chapters, whose headings have numbers."""
-    return since(item), heading(item)
+    return in_order(item), heading(item)
 
 
 class ReadableJUnit:
@@ -277,7 +308,7 @@ class ReadableJUnit:
             module, name = case.get("classname").split(".")[-1], case.get("name")
             if (module, name) in items:  # or a file of tests could not be read
                 item = items[module, name]
-                case.set("classname", f"step {since(item)}")
+                case.set("classname", in_words(since(item)))
                 case.set("name", sentence(item) + which(name))
         tree.write(file, "utf-8", xml_declaration=True)
 

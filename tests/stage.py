@@ -22,11 +22,13 @@ from werkzeug.security import generate_password_hash
 from tests.browser import InProcessBrowser
 from tests.mailbox import read_mails
 from tests.mailbox import without_routine
+from tests.marks import reach
 from tests.names import ContractMap
 from tests.phone import Authenticator
 from tests.phone import scan
 from tests.visitor import NotOfferedError
 from tests.visitor import Visitor
+from tools import pages
 
 ROOT = Path(__file__).parent.parent
 STEPS = {path.name[:2]: path for path in sorted(ROOT.glob("steps/[0-9][0-9]-*"))}
@@ -57,6 +59,7 @@ SCRATCH = tempfile.TemporaryDirectory(
 )
 DATABASE = "SQLALCHEMY_DATABASE_URI"
 FIRST_WITH_DATABASE = "04"
+FIRST_WITHOUT_MEMORY = "04d"  # the page that brings the rate limit into the database
 FIRST_WITH_MAIL = "05"
 FIRST_IN_PRODUCTION = "06"
 FIRST_NAMES = ["kim"]
@@ -87,9 +90,24 @@ class TemplateCache(BytecodeCache):
 TEMPLATES = TemplateCache()
 
 
+@cache
+def folder_of(target):
+    """Return the folder of a step; for a page make one with the app as it is then."""
+    if target in STEPS:
+        return STEPS[target]
+    folder = Path(SCRATCH.name, target)
+    pages.write_files(pages.files_after(target), folder)
+    return folder
+
+
+def has_memory(folder):
+    """Return whether the app of a step or a page remembers what no database holds."""
+    return reach(folder.name.partition("-")[0]) < FIRST_WITHOUT_MEMORY
+
+
 def load_step(folder):
     """Import the app of a step, under a name of its own; afresh if it has a memory."""
-    if folder.name[:2] < FIRST_WITH_DATABASE:
+    if has_memory(folder):
         return import_step(folder)
     if folder not in LOADED:
         LOADED[folder] = import_step(folder)
@@ -139,10 +157,15 @@ def empty_database(folder, load):
     file = Path(SCRATCH.name, f"{next(_numbers)}.db")
     uri = f"sqlite:///{file}"
     app = make_app(load(folder), CONFIG | {"SQLALCHEMY_DATABASE_URI": uri})
+    upgrade_database(app)
+    return file
+
+
+def upgrade_database(app):
+    """Bring the tables of an app up to date, by its own migrations."""
     with app.app_context():
         flask_migrate.upgrade()
         app.extensions["sqlalchemy"].engine.dispose()
-    return file
 
 
 def database_of(stage):
@@ -254,7 +277,7 @@ class Stage:
     @property
     def is_reusable(self):
         """Tell whether an app has no memory, and can serve another test."""
-        return self.load is load_step and self.number >= FIRST_WITH_DATABASE
+        return self.load is load_step and not has_memory(self.folder)
 
     def make(self, config):
         """Make an app, with a database of its own unless the configuration has one."""

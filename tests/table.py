@@ -35,7 +35,8 @@ class Test:
         self.file = file
         self.name = name
         self.sentence = name.removeprefix("test_").replace("_", " ")
-        self.since = marks.get("since", ("01",))[0]
+        self.page = marks.get("since", ("01",))[0]
+        self.since = self.page[:2]
         self.until = self.since if "once" in marks else marks.get("until", ("99",))[0]
         self.is_gap = "gap" in marks
         self.is_measured = "alone" in marks

@@ -408,7 +408,7 @@ def gaps():
                 (since,) = marks.get("since", ["01"])
                 (until,) = marks.get("until", [NEVER])
                 sentence = f"{words.capitalize()}."
-                found.append(Gap(sentence, since, until, marks["attack"]))
+                found.append(Gap(sentence, since[:2], until, marks["attack"]))
     return found
 
 

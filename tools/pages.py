@@ -8,6 +8,7 @@ Needs nothing but Python: `tutorial.py page 04b my-app` writes such an app.
 
 import re
 import symtable
+import sys
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -304,6 +305,11 @@ def files_after(page, docs=DOCS):
     return files_with(number, taken_until(number, lambda one: one.page <= page, docs))
 
 
+def is_last(page, docs=DOCS):
+    """Return whether a page ends its chapter: the app is then the step itself."""
+    return page == names_of_pages(page[:2], docs)[-1]
+
+
 def page_before(page, docs=DOCS):
     """Return the page that is read before a page, of the same chapter; or None."""
     earlier = [name for name in names_of_pages(page[:2], docs) if name < page]
@@ -356,3 +362,19 @@ def unexplained(number, docs=DOCS):
         ):
             missing.append(f"{path} {IMPORTS}")
     return missing
+
+
+def main(words):
+    """Write the app after a page into a new folder."""
+    page, folder = words[0], Path(words[1])
+    try:
+        files = files_after(page)
+    except changes.UnknownError as error:
+        sys.exit(str(error))
+    if folder.exists() and any(folder.iterdir()):
+        sys.exit(f"{folder} is there already, and what is in it stays: name another.")
+    write_files(files, folder)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
