@@ -31,7 +31,7 @@ def refuse_foreign_settings():
 def load_settings():
     """Read our own settings; raise ClickException if the file is not UTF-8."""
     try:
-        load_dotenv(SETTINGS_FILE, encoding="utf-8-sig")  # some editors add a mark
+        load_dotenv(SETTINGS_FILE)
     except ValueError as error:
         raise ClickException(
             f"{SETTINGS_FILE} cannot be read: save it as UTF-8 ({error})."
