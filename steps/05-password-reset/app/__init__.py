@@ -2,7 +2,6 @@
 
 import os
 import secrets
-from contextlib import suppress
 from pathlib import Path
 
 from flask import Flask
@@ -80,13 +79,10 @@ def load_or_create_key(app, name):
     """Return the key in a file of the instance folder; create the file if needed."""
     path = Path(app.instance_path, name.lower())
     app.logger.warning("%s is not set: using %s.", name, path)
-    if not path.exists():
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_name(secrets.token_hex(8))
-        temporary.touch(mode=0o600)
-        temporary.write_text(secrets.token_hex(32))
-        # A link appears with its whole content, and fails if another process was first.
-        with suppress(FileExistsError):
-            os.link(temporary, path)
-        temporary.unlink()
-    return path.read_text()
+    path.parent.mkdir(exist_ok=True)
+    path.touch(mode=0o600)
+    if not path.read_text():
+        # Processes that start together append a key each, and all use the first one.
+        with path.open("a") as file:
+            file.write(f"{secrets.token_hex(32)}\n")
+    return path.read_text().splitlines()[0]

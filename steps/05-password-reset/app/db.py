@@ -4,6 +4,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from click import ClickException
 from flask import session
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
@@ -14,11 +15,15 @@ from sqlalchemy.dialects import sqlite
 # The syntax is the same, but SQLAlchemy has one class per dialect.
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
+MIN_SQLITE_VERSION = (3, 35)  # the first that knows RETURNING
+
 # count_attempt_now commits during the request. Objects must keep the values that were
 # read before: otherwise a session_token that a logout rotated meanwhile would be
 # reloaded, and log_in would store the new one.
 db = SQLAlchemy(session_options={"expire_on_commit": False})
-migrate = Migrate(directory=Path(__file__).parents[1] / "migrations")
+# Alembic takes the path for a template in which a percent sign is written twice.
+MIGRATIONS = str(Path(__file__).parents[1] / "migrations").replace("%", "%%")
+migrate = Migrate(directory=MIGRATIONS)
 
 
 def init_app(app):
@@ -27,6 +32,17 @@ def init_app(app):
     app.after_request(commit_or_rollback)
     with app.app_context():
         event.listen(db.engine, "connect", configure_sqlite)
+        require_sqlite_version()
+
+
+def require_sqlite_version():
+    """Raise ClickException if the database is an SQLite that is too old for us."""
+    is_old = sqlite3.sqlite_version_info < MIN_SQLITE_VERSION
+    if is_old and db.engine.dialect.name == "sqlite":
+        raise ClickException(
+            "SQLite 3.35 or newer is needed, and this Python has "
+            f"{sqlite3.sqlite_version}: install a newer Python."
+        )
 
 
 def configure_sqlite(connection, record):
