@@ -167,7 +167,8 @@ def whole_view(block):
     """Return what a page changes in a file; all of the step, if it is of no chapter."""
     number, path = block.words[:2]
     if lessons_around(block):
-        return pages.views_of(pages.page_of(block.page), block.page.parent)[path]
+        views = pages.views_of(pages.page_of(block.page), block.page.parent)
+        return views.get(path) or changes.compare(number, path)
     return changes.compare(number, path)
 
 

@@ -64,11 +64,11 @@ def register():
         weakness = passwords.find_weakness(form.password.data, username, email)
         if weakness:
             form.password.errors.append(weakness)
-        else:
-            password_hash = passwords.hash_password(form.password.data)
-            user = users.create(username, email, password_hash)
-            if user:
-                pending_login.begin_pending_login(user)
-                return redirects.redirect_keeping_next("enrolment.enrol")
-            form.add_error(USERNAME_OR_EMAIL_TAKEN_MESSAGE)
+            return render_template("register.html", form=form), form.status_code
+        password_hash = passwords.hash_password(form.password.data)
+        user = users.create(username, email, password_hash)
+        if user:
+            pending_login.begin_pending_login(user)
+            return redirects.redirect_keeping_next("enrolment.enrol")
+        form.add_error(USERNAME_OR_EMAIL_TAKEN_MESSAGE)
     return render_template("register.html", form=form), form.status_code

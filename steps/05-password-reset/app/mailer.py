@@ -1,5 +1,6 @@
 """Delivery of emails by SMTP."""
 
+from contextlib import closing
 from smtplib import SMTP
 
 import flask_mail
@@ -15,26 +16,19 @@ def init_app(app):
 def deliver(message):
     """Deliver an email to the mail server; without one, print it in the terminal."""
     if current_app.config["MAIL_SERVER"]:
-        with SMTPConnection(current_app.extensions["mail"]) as connection:
+        mail = current_app.extensions["mail"]
+        # Close without QUIT: the server has accepted the email by then, and an error
+        # must not cause a second delivery.
+        with closing(connect(mail)) as host:
+            connection = flask_mail.Connection(mail)
+            connection.host = host
             connection.send(message)
     else:
         recipient, subject, body = message.recipients[0], message.subject, message.body
         print(f"\nTo: {recipient}\nSubject: {subject}\n\n{body}\n", flush=True)
 
 
-class SMTPConnection(flask_mail.Connection):
-    """A connection to the mail server that has a timeout."""
-
-    def configure_host(self):
-        """Connect to the mail server."""
-        server, port = self.mail.server, self.mail.port
-        return SMTP(server, port, timeout=SMTP_TIMEOUT_SECONDS)
-
-    def __exit__(self, *error):
-        """Close without QUIT.
-
-        The server has accepted the email, and an error now must not cause a second
-        delivery.
-        """
-        if self.host:
-            self.host.close()
+def connect(mail):
+    """Connect to the mail server."""
+    server, port = mail.server, mail.port
+    return SMTP(server, port, timeout=SMTP_TIMEOUT_SECONDS)

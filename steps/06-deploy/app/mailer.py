@@ -1,6 +1,7 @@
 """Delivery of emails by SMTP."""
 
 import ssl
+from contextlib import closing
 from smtplib import SMTP
 
 import flask_mail
@@ -16,35 +17,28 @@ def init_app(app):
 def deliver(message):
     """Deliver an email to the mail server; without one, print it in the terminal."""
     if current_app.config["MAIL_SERVER"]:
-        with SMTPConnection(current_app.extensions["mail"]) as connection:
+        mail = current_app.extensions["mail"]
+        # Close without QUIT: the server has accepted the email by then, and an error
+        # must not cause a second delivery.
+        with closing(connect(mail)) as host:
+            connection = flask_mail.Connection(mail)
+            connection.host = host
             connection.send(message)
     else:
         recipient, subject, body = message.recipients[0], message.subject, message.body
         print(f"\nTo: {recipient}\nSubject: {subject}\n\n{body}\n", flush=True)
 
 
-class SMTPConnection(flask_mail.Connection):
-    """A connection to the mail server that has a timeout."""
-
-    def configure_host(self):
-        """Connect to the mail server, with TLS and a login where they are set."""
-        server, port = self.mail.server, self.mail.port
-        host = SMTP(server, port, timeout=SMTP_TIMEOUT_SECONDS)
-        try:
-            if self.mail.use_tls:
-                host.starttls(context=ssl.create_default_context())
-            if self.mail.username:
-                host.login(self.mail.username, self.mail.password)
-        except Exception:
-            host.close()
-            raise
-        return host
-
-    def __exit__(self, *error):
-        """Close without QUIT.
-
-        The server has accepted the email, and an error now must not cause a second
-        delivery.
-        """
-        if self.host:
-            self.host.close()
+def connect(mail):
+    """Connect to the mail server, with TLS and a login where they are set."""
+    server, port = mail.server, mail.port
+    host = SMTP(server, port, timeout=SMTP_TIMEOUT_SECONDS)
+    try:
+        if mail.use_tls:
+            host.starttls(context=ssl.create_default_context())
+        if mail.username:
+            host.login(mail.username, mail.password)
+    except Exception:
+        host.close()
+        raise
+    return host

@@ -117,7 +117,8 @@ def wake_sender(error):
 
 def run_sender(app):
     """Send due emails for ever, when woken or once a minute; delete old rows hourly."""
-    wake_up, tasks_run_at = app.extensions["outbox_wake_up"], 0
+    wake_up = app.extensions["outbox_wake_up"]
+    tasks_run_at = 0
     while True:
         wake_up.wait(timeout=60)
         wake_up.clear()

@@ -246,11 +246,11 @@ def register():
         weakness = passwords.find_weakness(form.password.data, username, email)
         if weakness:
             form.password.errors.append(weakness)
-        elif users.find_by_username(username):
-            form.username.errors.append(USERNAME_TAKEN_MESSAGE)
-        else:
+            return render_template("register.html", form=form), form.status_code
+        if not users.find_by_username(username):
             begin_registration(form)
             return redirects.redirect_keeping_next("registration.verify_email")
+        form.username.errors.append(USERNAME_TAKEN_MESSAGE)
     return render_template("register.html", form=form), form.status_code
 
 
