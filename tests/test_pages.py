@@ -56,7 +56,7 @@ def walk(name, clock, database, accounts):
     visitor.log_out()
     if stage.number >= "03":
         visitor.give_password(account)
-        page = visitor.page.follow("I cannot use my authenticator app")
+        page = visitor.open("/login/recovery")
         page = page.fill_in(recovery_code=account.recovery_code())
         assert page.path == "/", name
     return [account] * has_database
