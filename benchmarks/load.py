@@ -26,13 +26,13 @@ from urllib.parse import urlencode
 
 import flask_migrate
 
-from tests.drill.network import NAME
-from tests.drill.network import free_port
-from tests.drill.postgres import PostgreSQL
-from tests.servers import new_network
-from tests.stage import ROOT
-from tests.stage import STEPS
-from tests.stage import import_step
+from tests.deploy.drill.network import NAME
+from tests.deploy.drill.network import free_port
+from tests.deploy.drill.postgres import PostgreSQL
+from tests.kit.servers import new_network
+from tests.kit.stage import ROOT
+from tests.kit.stage import STEPS
+from tests.kit.stage import import_step
 from tutorial import TIME_STEP
 from tutorial import totp
 

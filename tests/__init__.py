@@ -1,1 +1,1 @@
-"""One suite for every stage of the tutorial, written as a visitor."""
+"""One suite for every stage of the tutorial; each folder says what it is about."""

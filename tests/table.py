@@ -12,8 +12,8 @@ from functools import cache
 from typing import NamedTuple
 
 from tests.attacks import ATTACKS
-from tests.stage import ROOT
-from tests.stage import STEPS
+from tests.kit.stage import ROOT
+from tests.kit.stage import STEPS
 
 NONE, OPEN, CLOSED = "not applicable", "open", "closed"
 KEY = """
@@ -67,8 +67,9 @@ def marks_of(thing):
 def all_tests():
     """Return all tests that run against a step."""
     found = []
-    for path in sorted((ROOT / "tests").glob("test_*.py")):
-        module = importlib.import_module(f"tests.{path.stem}")
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        module = importlib.import_module(name)
         for name, function in inspect.getmembers(module, inspect.isfunction):
             marks = marks_of(module) + marks_of(function)
             if name.startswith("test_") and marks:

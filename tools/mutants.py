@@ -60,8 +60,8 @@ class Suite:
     def run(self, step, tests="", marks=""):
         """Run tests until one shows a misbehaviour; return status, name and output."""
         command = [sys.executable, "-m", "pytest", f"steps/{step}", *files_of(tests)]
-        command += ["-q", "--tb=short", "-p", "no:cacheprovider", "-p", "tests.witness"]
-        command += [f"--witness={self.witness}"]
+        command += ["-q", "--tb=short", "-p", "no:cacheprovider"]
+        command += ["-p", "tests.tools.witness", f"--witness={self.witness}"]
         command += [f"--maxfail={MOST_TESTS_FOR_A_TYPING_MISTAKE}"]
         command += ["-k", tests] if tests else []
         command += ["-m", marks] if marks else []
@@ -95,8 +95,10 @@ class Suite:
 def files_of(tests):
     """Return the files that a choice of tests is about; none if it may be any."""
     first = [choice.split()[0].strip("()") for choice in tests.split(" or ") if choice]
-    files = [f"tests/{word}.py" for word in dict.fromkeys(first)]
-    return files if all((ROOT / file).exists() for file in files) else []
+    found = [list(ROOT.glob(f"tests/*/{word}.py")) for word in dict.fromkeys(first)]
+    if not all(found):
+        return []
+    return [path.relative_to(ROOT).as_posix() for paths in found for path in paths]
 
 
 def judge(status, witness, output):

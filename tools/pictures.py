@@ -11,15 +11,15 @@ from urllib.parse import urlsplit
 from qrcode import QRCode
 from qrcode.image.svg import SvgPathFillImage
 
-from tests.clock import RealClock
-from tests.phone import scan
-from tests.real_browser import launch
-from tests.real_browser import serve
-from tests.stage import DEMO_SECRET
-from tests.stage import GOOD_PASSWORD
-from tests.stage import STEPS
-from tests.stage import Stage
-from tests.visitor import Page
+from tests.kit.clock import RealClock
+from tests.kit.phone import scan
+from tests.kit.real_browser import launch
+from tests.kit.real_browser import serve
+from tests.kit.stage import DEMO_SECRET
+from tests.kit.stage import GOOD_PASSWORD
+from tests.kit.stage import STEPS
+from tests.kit.stage import Stage
+from tests.kit.visitor import Page
 
 ASSETS = Path(__file__).parent.parent / "docs" / "assets"
 SIZE = {"width": 480, "height": 240}

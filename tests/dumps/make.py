@@ -15,11 +15,11 @@ from pathlib import Path
 
 import flask_migrate
 
-from tests.drill.postgres import PostgreSQL
-from tests.drill.site import SECRET_KEY
-from tests.drill.site import TOTP_KEY
-from tests.stage import STEPS
-from tests.stage import import_step
+from tests.deploy.drill.postgres import PostgreSQL
+from tests.deploy.drill.site import SECRET_KEY
+from tests.deploy.drill.site import TOTP_KEY
+from tests.kit.stage import STEPS
+from tests.kit.stage import import_step
 
 HERE = Path(__file__).parent
 USERS = (

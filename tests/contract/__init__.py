@@ -1,0 +1,1 @@
+"""What a step promises, as a visitor sees it."""

@@ -1,0 +1,1372 @@
+"""A forgotten password: what the mailbox alone is worth, and for how long."""
+
+import base64
+import hmac
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import jwt
+import pytest
+import requests
+from sqlalchemy import event
+
+from tests.contract.test_account import prove
+from tests.contract.test_recovery import recover
+from tests.contract.test_session import content_of
+from tests.contract.test_verify import LOOK_ALIKES
+from tests.contract.test_verify import assert_alike
+from tests.contract.test_verify import counted_work
+from tests.contract.test_verify import kinds
+from tests.contract.test_verify import measured
+from tests.contract.test_verify import token_of
+from tests.kit.marks import attack
+from tests.kit.marks import gap
+from tests.kit.marks import rate_limited
+from tests.kit.marks import since
+from tests.kit.marks import until
+from tests.kit.phone import scan
+from tests.kit.stage import CONFIG
+from tests.kit.stage import PRODUCTION
+from tests.kit.stage import add_second_factor
+from tests.kit.stage import development
+from tests.kit.stage import fill_in_registration
+from tests.kit.stage import register
+
+ADDRESS = "kim@example.org"
+NEW = "six violins paint the harbour"
+LIFETIME = 20 * 60  # seconds
+PURPOSE = "password reset"
+HERE = "127.0.0.1"
+
+
+@pytest.fixture
+def owner(site):
+    """Return the account of somebody whose mails we read."""
+    return site.cached_account(register_kimberly)
+
+
+def register_kimberly(site):
+    """Return an account whose address we know."""
+    return add_second_factor(
+        site, register(site.visitor(), username="kimberly", email=ADDRESS)
+    )
+
+
+def ask(visitor, address=ADDRESS):
+    """Ask for a link; return the page that answers."""
+    return visitor.open("/reset").fill_in(email=address)
+
+
+def mailed_link(site, address=ADDRESS):
+    """Ask for a link and return its path, as it stands in the mail."""
+    ask(site.visitor(), address)
+    [link] = [mail.link for mail in site.mails() if "/reset/" in mail.text]
+    return urlsplit(link).path
+
+
+def form_behind(site, link, visitor=None):
+    """Follow a link; return the page that asks for the new password."""
+    page = (visitor or site.visitor()).open(link)
+    page.form("password", "confirm")
+    return page
+
+
+def choose(page, code, password=NEW, **values):
+    """Give a new password and a code; return the page that answers."""
+    values = {"password": password, "confirm": password, "code": code} | values
+    return page.fill_in(**values)
+
+
+def is_dead(site, link):
+    """Tell whether a link is refused, with the page that asks for another one."""
+    page = site.visitor().open(link)
+    assert page.status == 200
+    assert page.path in ("/reset", "/reset/new")
+    if page.path == "/reset":
+        assert page.form("email")
+        assert not page.find_all("[name=password]")
+    return page.path == "/reset"
+
+
+def password_works(site, account, password):
+    """Tell whether a password leads to the code page, and no further."""
+    visitor = site.visitor(network="198.51.100.200")
+    page = visitor.open("/login").fill_in(username=account.username, password=password)
+    if page.status == 422:
+        return False
+    assert page.path == "/login/code"
+    assert not visitor.is_logged_in()
+    return True
+
+
+# What the reset does
+
+
+@since("05")
+@attack(82, 83)
+def test_whoever_has_the_link_and_a_code_sets_a_new_password(site, owner):
+    page = form_behind(site, mailed_link(site))
+    page = choose(page, owner.authenticator.code())
+
+    assert page.path == "/login"
+    assert page.status == 200
+    assert not password_works(site, owner, owner.password)
+    assert password_works(site, owner, NEW)
+    owner.password = NEW
+    site.visitor().log_in(owner)
+
+
+@since("05")
+@attack(83)
+def test_after_a_reset_nobody_is_in_and_the_code_is_asked_for(site, owner):
+    visitor = site.visitor()
+    choose(form_behind(site, mailed_link(site), visitor), owner.authenticator.code())
+
+    assert not visitor.is_logged_in()
+    for path in ("/enrol", "/login/code", "/account", "/account/password"):
+        assert visitor.open(path).path.startswith("/login"), path
+        assert visitor.page.form("username", "password")
+
+
+@since("05")
+@attack(82)
+def test_the_link_alone_sets_no_password(site, owner):
+    link = mailed_link(site)
+    page = form_behind(site, link)
+    token = link.rpartition("/")[2]
+    for code in ("", " ", owner.authenticator.wrong_code(), token, "abcd-efgh", "None"):
+        refused = choose(page, code)
+        assert refused.status == 422, code
+        assert refused.find(".error").text()
+        assert refused.find("[name=code]").attributes["value"] == ""
+    target, data = page.filled_in(password=NEW, confirm=NEW)
+    del data["code"]
+    assert page.visitor.send(target, data).status == 422
+
+    assert not password_works(site, owner, NEW)
+    assert password_works(site, owner, owner.password)
+
+
+@since("05")
+@attack(82, 22)
+def test_the_code_of_somebody_else_is_no_use_with_a_link(site, owner):
+    thief = site.account()
+    page = form_behind(site, mailed_link(site))
+
+    assert choose(page, thief.authenticator.code()).status == 422
+    assert choose(page, thief.recovery_code()).status == 422
+    assert not password_works(site, owner, NEW)
+
+
+@since("05")
+@attack(82, 131)
+def test_a_recovery_code_takes_the_place_of_the_authenticator_once_and_is_told(
+    site, owner
+):
+    code = owner.recovery_code()
+    page = choose(form_behind(site, mailed_link(site)), code.upper().replace("-", " "))
+    assert page.path == "/login"
+    subjects = [mail.subject for mail in site.mails() if mail.to == ADDRESS]
+    assert len(subjects) == 2
+    assert any("recovery code" in subject for subject in subjects)
+    assert any("password was changed" in subject for subject in subjects)
+
+    owner.password = NEW
+    assert recover(site, owner, code).status == 422
+    page = form_behind(site, mailed_link(site))
+    assert choose(page, code, "nine copper kettles sing").status == 422
+    site.visitor().log_in(owner)
+
+
+@since("05")
+@attack(16)
+def test_a_code_that_was_used_to_log_in_sets_no_password(site, owner):
+    code = owner.authenticator.code()
+    site.visitor().give_password(owner).fill_in(code=code)
+    page = form_behind(site, mailed_link(site))
+
+    assert choose(page, code).status == 422
+    assert choose(page, owner.authenticator.code()).path == "/login"
+
+
+@since("05")
+@attack(16)
+def test_a_code_that_set_a_password_does_not_log_in(site, owner):
+    code = owner.authenticator.code()
+    choose(form_behind(site, mailed_link(site)), code)
+    owner.password = NEW
+
+    assert site.visitor().give_password(owner).fill_in(code=code).status == 422
+    site.visitor().log_in(owner)
+
+
+@since("05")
+@attack(108)
+def test_the_owner_is_told_of_the_new_password_by_a_mail_without_a_link(site, owner):
+    choose(form_behind(site, mailed_link(site)), owner.authenticator.code())
+    [mail] = site.mails()
+
+    assert mail.to == ADDRESS
+    assert mail.subject == "Your Door password was changed"
+    assert "://" not in mail.text
+    assert site.mails() == []
+
+
+@since("05")
+@attack(83, 34)
+def test_a_reset_ends_sessions_and_pending_logins(site, owner):
+    logged_in, pending = site.visitor(), site.visitor()
+    logged_in.log_in(owner)
+    pending.give_password(owner)
+    choose(form_behind(site, mailed_link(site)), owner.authenticator.code())
+
+    assert not logged_in.is_logged_in()
+    assert pending.open("/login/code").path == "/login"
+
+
+@since("05")
+@attack(83)
+def test_a_reset_ends_the_session_of_its_own_browser_as_well(site, owner):
+    visitor = site.visitor()
+    visitor.log_in(owner)
+    copy = site.visitor().take_cookies_of(visitor)
+    choose(form_behind(site, mailed_link(site), visitor), owner.authenticator.code())
+
+    assert not visitor.is_logged_in()
+    assert not copy.is_logged_in()
+
+
+@since("05")
+def test_a_user_without_an_authenticator_resets_with_the_link_alone_and_sets_one_up(
+    site,
+):
+    account = register(site.visitor(), email=ADDRESS)
+    page = form_behind(site, mailed_link(site))
+    assert not page.find_all("[name=code]")
+    page = page.fill_in(password=NEW, confirm=NEW)
+
+    assert page.path == "/login"
+    page = page.fill_in(username=account.username, password=NEW)
+    assert page.path == "/enrol"
+
+
+@since("05")
+@attack(82)
+def test_a_form_without_a_code_is_no_use_once_there_is_an_authenticator(site):
+    account = register(site.visitor(), email=ADDRESS)
+    page = form_behind(site, mailed_link(site))
+    form = page.filled_in(password=NEW, confirm=NEW)
+    add_second_factor(site, account)
+
+    assert page.visitor.send(*form).status == 422
+    assert password_works(site, account, account.password)
+
+
+def meanwhile(site, words, act, *values, **fields):
+    """Let somebody else act in the middle of a request, after a statement."""
+    came = []
+
+    def interrupt(connection, cursor, statement, *rest):
+        if words in statement and not came:
+            came.append("somebody")
+            with ThreadPoolExecutor() as pool:
+                came.append(pool.submit(act, *values, **fields).result())
+
+    event.listen(site.engine, "after_cursor_execute", interrupt)
+    return came
+
+
+@since("05")
+@attack(82)
+@pytest.mark.ours
+def test_a_link_alone_sets_no_password_if_an_authenticator_is_set_up_in_the_same_moment(
+    site, clock
+):
+    account = register(site.visitor(), email=ADDRESS)
+    page = form_behind(site, mailed_link(site))
+    owner = site.visitor()
+    code = scan(owner.give_password(account), clock).code()
+    meanwhile(site, "FROM second_factors", owner.fill_in, code=code)
+    page = page.fill_in(password=NEW, confirm=NEW)
+
+    assert page.find_all("[name=code]")
+    assert owner.is_logged_in()
+    assert password_works(site, account, account.password)
+
+
+@since("05")
+@attack(49)
+@pytest.mark.ours
+def test_a_code_of_a_secret_that_is_replaced_while_it_is_verified_resets_nothing(
+    site, owner, clock
+):
+    mover = site.visitor()
+    mover.log_in(owner)
+    prove(mover, owner, "/account/phone", code=owner.recovery_code())
+    code = scan(mover.page, clock).code()
+    page = form_behind(site, mailed_link(site))
+    clock.move(30)
+    came = meanwhile(site, "FROM second_factors", mover.fill_in, code=code)
+
+    assert choose(page, owner.authenticator.code()).status == 422
+    assert came[1].path == "/account"
+    assert password_works(site, owner, owner.password)
+
+
+@since("05")
+@attack(63)
+@rate_limited
+def test_after_a_reset_the_password_page_is_open_again(site, owner):
+    for _ in range(6):
+        page = site.visitor().open("/login")
+        page = page.fill_in(username=owner.username, password="wrong")
+    assert page.status == 429
+    choose(form_behind(site, mailed_link(site)), owner.authenticator.code())
+    owner.password = NEW
+
+    site.visitor().log_in(owner)
+
+
+# Asking for a link
+
+
+@since("05")
+@attack(84)
+def test_known_and_unknown_addresses_get_the_same_answer(site, owner):
+    fill_in_registration(site.visitor(), email="unproved@example.org")
+    addresses = (ADDRESS, "unknown@example.org", "unproved@example.org")
+    pages = [ask(site.visitor(), address) for address in addresses]
+
+    assert pages[0].path == "/login"
+    assert (
+        "If there's an account with this address, an email is on its way."
+        in pages[0].text
+    )
+    for page in pages[1:]:
+        assert_alike(pages[0], page)
+
+
+@since("05")
+@attack(84)
+def test_a_known_address_costs_as_many_hashes_statements_and_letters(
+    site, owner, monkeypatch
+):
+    fill_in_registration(site.visitor(), email="unproved@example.org")
+    site.mails()
+    costs = []
+    for address in (ADDRESS, "unknown@example.org", "unproved@example.org"):
+        page = site.visitor().open("/reset")
+        with counted_work(site, monkeypatch) as (hashes, statements):
+            page.fill_in(email=address)
+        letters = site.sql("SELECT kind, count(*) FROM outbox_emails GROUP BY kind")
+        costs.append((len(hashes), kinds(statements), letters))
+        site.mails()
+
+    assert costs[0] == costs[1] == costs[2]
+    assert costs[0][0] == 0
+    assert costs[0][2] == [("password_reset", 1)]
+
+
+@since("05")
+@attack(84)
+@pytest.mark.ours
+def test_a_letter_that_waits_for_the_mail_server_does_not_show_in_the_work(site, owner):
+    with socket.create_server((HERE, 0)) as nobody:
+        port = nobody.getsockname()[1]
+    site = site.start_again(MAIL_SERVER=HERE, MAIL_PORT=port, MAIL_SUPPRESS_SEND=False)
+    addresses = (ADDRESS, "unknown@example.org")
+    for address in addresses:
+        ask(site.visitor(), address)
+    site.mails()  # that of the account waits for another try, the other is gone
+    costs = []
+    for address in addresses:
+        page = site.visitor().open("/reset")
+        before = commits(site)
+        page.fill_in(email=address)
+        costs.append(commits(site) - before)
+
+    assert costs[0] == costs[1] > 0
+
+
+def commits(site):
+    """Return how often SQLite had to wait for the disk: a change of nothing is free."""
+    log = Path(f"{site.database}-wal").read_bytes()[32:]  # sqlite.org/fileformat2.html
+    return sum(any(log[at + 4 : at + 8]) for at in range(0, len(log), 24 + 4096))
+
+
+@since("05")
+@attack(84)
+@pytest.mark.alone
+def test_a_known_address_takes_as_long_with_a_mail_server_that_says_nothing(step):
+    site = step.start(None)
+    register(site.visitor(), email=ADDRESS)
+    with socket.create_server((HERE, 0)) as silent:
+        mail = {"MAIL_PORT": silent.getsockname()[1], "MAIL_IN_BACKGROUND": True}
+        site = site.start_again(MAIL_SUPPRESS_SEND=False, MAIL_SERVER=HERE, **mail)
+        seconds = measured(site, "/reset")
+
+    known, unknown = map(min, seconds)  # as a busy computer makes none of them early
+    assert max(seconds[0]) < 2
+    assert 0.8 < known / unknown < 1.25
+
+
+@since("05")
+@attack(84, 124)
+def test_only_the_address_of_an_account_gets_a_link(site, owner):
+    fill_in_registration(site.visitor(), email="unproved@example.org")
+    site.mails()
+    for address in ("unknown@example.org", "unproved@example.org", "x@kim.example.org"):
+        ask(site.visitor(), address)
+        assert site.mails() == [], address
+    ask(site.visitor())
+    [mail] = site.mails()
+
+    assert mail.to == ADDRESS
+    assert owner.username in mail.text
+
+
+@since("05")
+@attack(124)
+def test_the_link_goes_to_the_address_of_the_account_however_it_was_typed(site, owner):
+    for spelt in ("KIM@EXAMPLE.ORG", " Kim@Example.Org ", "kim@example.org\n"):
+        ask(site.visitor(), spelt)
+        assert [mail.to for mail in site.mails()] == [ADDRESS], ascii(spelt)
+
+
+@since("05")
+@attack(124, 91)
+def test_a_look_alike_of_an_address_brings_mail_to_nobody(site, owner):
+    for address in LOOK_ALIKES:
+        page = ask(site.visitor(), address)
+        assert page.status == 422, ascii(address)
+        assert page.find(".error").text()
+
+    assert site.mails() == []
+
+
+@since("05")
+@attack(91, 7)
+def test_an_odd_address_is_refused_in_words_and_sends_nothing(site, owner):
+    for raw in (
+        b"",
+        b"kim",
+        b"a@x\r\nBcc: thief@example.net",
+        b"kim@example.org\r\nBcc: thief@example.net",
+        b"kim@example.org%0d%0aBcc:thief@example.net",
+        b"<b>kim</b>@example.org",
+        b"kim@example.org\0",
+        b"k" * 10_000 + b"@example.org",
+        b"kim@" + b"e" * 10_000 + b".org",
+        b"kim@[127.0.0.1]",
+        b"kim@localhost",
+        b'"kim"@example.org',
+        b"kim@example.org;thief@example.net",
+    ):
+        visitor = site.visitor()
+        target, data = visitor.open("/reset").filled_in(email="")
+        page = visitor.send(target, data | {"email": raw})
+        assert page.status == 422, raw[:40]
+        assert "<b>kim" not in page.html
+
+    assert site.mails() == []
+
+
+@since("05")
+@attack(71, 91, 146)
+@rate_limited
+def test_links_to_one_address_are_stopped_where_too_many_ask_and_nowhere_else(
+    site, owner, clock
+):
+    for number in range(20):
+        address = (ADDRESS, f" {ADDRESS.upper()}", "unknown@example.org")[number % 3]
+        assert ask(site.visitor(), address).path == "/login"
+
+    page = ask(site.visitor())
+    assert page.status == 429
+    assert int(page.headers["Retry-After"]) == 15 * 60
+    assert ask(site.visitor(network="192.0.2.7")).path == "/login"
+    clock.move(15 * 60)
+    assert ask(site.visitor()).path == "/login"
+
+
+@since("05")
+@attack(71, 91)
+@rate_limited
+def test_links_to_many_addresses_are_stopped_after_twenty(site):
+    for number in range(20):
+        assert ask(site.visitor(), f"kim{number}@example.org").path == "/login"
+
+    assert ask(site.visitor(), "kim20@example.org").status == 429
+    elsewhere = site.visitor(network="192.0.2.7")
+    assert ask(elsewhere, "kim20@example.org").path == "/login"
+
+
+@since("05")
+@attack(91, 147)
+@rate_limited
+def test_after_three_mails_with_a_link_nothing_comes_and_nothing_is_said(
+    site, owner, clock
+):
+    answers, links = [], []
+    for number in range(6):
+        answers.append(ask(site.visitor(network=f"192.0.2.{number}")))
+        links += [urlsplit(mail.link).path for mail in site.mails()]
+    assert links == [links[0]] * 3
+    for page in answers[1:]:
+        assert_alike(answers[0], page)
+
+    assert not is_dead(site, links[0])
+    clock.move(LIFETIME)
+    assert mailed_link(site) != links[0]
+
+
+@since("05")
+@attack(95)
+def test_asking_for_a_link_changes_nothing_yet(site, owner):
+    visitor, pending = site.visitor(), site.visitor()
+    visitor.log_in(owner)
+    pending.give_password(owner)
+    mailed_link(site)
+
+    assert visitor.is_logged_in()
+    assert password_works(site, owner, owner.password)
+    assert (
+        pending.open("/login/code").fill_in(code=owner.authenticator.code()).path == "/"
+    )
+
+
+@since("05")
+@attack(94)
+def test_the_form_that_asks_for_a_link_may_be_open_for_hours(site, owner, clock):
+    page = site.visitor().open("/reset")
+    clock.move(8 * 60 * 60)
+
+    assert page.fill_in(email=ADDRESS).path == "/login"
+    assert len(site.mails()) == 1
+
+
+@since("05")
+@attack(93)
+def test_another_site_can_neither_ask_for_a_link_nor_use_one(site, owner):
+    asking, visitor = site.visitor(), site.visitor()
+    form_behind(site, mailed_link(site), visitor)
+    asking.open("/reset")
+    foreign = token_of(site.visitor().open("/reset"))
+    new = {"password": NEW, "confirm": NEW, "code": owner.authenticator.code()}
+    for forged in ({}, {"csrf_token": ""}, {"csrf_token": foreign}):
+        assert asking.send("/reset", {"email": ADDRESS} | forged).status == 400
+        assert visitor.send("/reset/new", new | forged).status == 400
+
+    assert site.mails() == []
+    assert not password_works(site, owner, NEW)
+    assert choose(visitor.open("/reset/new"), new["code"]).path == "/login"
+
+
+@since("05")
+@attack(94)
+def test_a_form_of_a_session_that_is_gone_sets_no_password(site, owner):
+    page = form_behind(site, mailed_link(site))
+    form = page.filled_in(password=NEW, confirm=NEW, code=owner.authenticator.code())
+
+    assert site.visitor().send(*form).status == 400
+    assert not password_works(site, owner, NEW)
+
+
+# The link
+
+
+@since("05")
+@attack(85)
+def test_a_link_works_once(site, owner):
+    link = mailed_link(site)
+    first, second = form_behind(site, link), form_behind(site, link)
+    assert choose(first, owner.authenticator.code()).path == "/login"
+    code = owner.authenticator.code()
+
+    page = choose(second, code, "nine copper kettles sing")
+    assert page.path == "/reset"
+    assert password_works(site, owner, NEW)
+    assert is_dead(site, link)
+    owner.password = NEW
+    page = site.visitor().give_password(owner).fill_in(code=code)
+    assert page.path == "/"  # it was not looked at
+
+
+@since("05")
+@attack(86)
+@pytest.mark.parametrize(("age", "dead"), [(-1, False), (0, True), (1, True)])
+def test_a_link_works_for_twenty_minutes(site, owner, clock, age, dead):
+    link = mailed_link(site)
+    clock.move(LIFETIME + age)
+
+    assert is_dead(site, link) == dead
+
+
+@since("05")
+@attack(86)
+@pytest.mark.parametrize("age", [0, 1, 24 * 60 * 60])
+def test_a_form_that_was_opened_in_time_is_sent_too_late(site, owner, clock, age):
+    page = form_behind(site, mailed_link(site))
+    clock.move(LIFETIME + age)
+    page = choose(page, owner.authenticator.code())
+
+    assert page.path == "/reset"
+    assert not password_works(site, owner, NEW)
+
+
+@since("05")
+@attack(86)
+def test_the_twenty_minutes_begin_when_the_link_is_sent(site, owner, clock):
+    ask(site.visitor())
+    clock.move(LIFETIME)
+    [mail] = site.mails()
+    clock.move(LIFETIME - 1)
+
+    assert not is_dead(site, urlsplit(mail.link).path)
+
+
+@since("05")
+@attack(86)
+def test_every_dead_link_gets_the_same_page(site, owner, clock):
+    used = mailed_link(site)
+    choose(form_behind(site, used), owner.authenticator.code())
+    site.mails()
+    expired = mailed_link(site)
+    clock.move(LIFETIME)
+    newest = mailed_link(site)
+    tampered = newest[:-4] + ("AAAA" if newest[-4:] != "AAAA" else "BBBB")
+    dead = [used, expired, tampered, "/reset/nonsense", "/reset/%00", "/reset/%ff"]
+    pages = [site.visitor().open(link) for link in dead]
+    assert not is_dead(site, newest)
+    clock.move(LIFETIME)
+    pages += [site.visitor().open(newest), site.visitor().open("/reset/new")]
+
+    assert "This link no longer works." in pages[0].text
+    for page in pages[1:]:
+        assert page.path == "/reset"
+        assert_alike(pages[0], page, has_cookies=False)
+
+
+@since("05")
+@attack(87, 147)
+def test_a_newer_request_sends_the_same_link_and_ends_nothing(site, owner, clock):
+    old = mailed_link(site)
+    opened = form_behind(site, old)
+    clock.move(LIFETIME - 1)
+
+    assert mailed_link(site) == old
+    assert not is_dead(site, old)
+    assert choose(opened, owner.authenticator.code()).path == "/login"
+    assert is_dead(site, old)
+
+
+@since("05")
+@attack(87, 147)
+def test_a_newer_request_makes_no_link_live_longer(site, owner, clock):
+    old = mailed_link(site)
+    opened = form_behind(site, old)
+    clock.move(LIFETIME)
+    new = mailed_link(site)
+
+    assert new != old
+    assert is_dead(site, old)
+    code = owner.authenticator.code()
+    assert choose(opened, code).path == "/reset"
+    assert choose(form_behind(site, new), code).path == "/login"
+
+
+@since("05")
+@attack(86, 87)
+def test_the_mail_says_until_when_the_link_works_and_so_does_the_second_one(
+    site, owner, clock
+):
+    end = time.strftime("%H:%M UTC", time.gmtime(clock.now() + LIFETIME))
+    for _ in range(2):
+        ask(site.visitor())
+        [mail] = site.mails()
+        assert f"The link works until {end}" in mail.text
+        clock.move(5 * 60)
+
+
+@since("05")
+@attack(87, 34)
+def test_a_link_is_dead_after_a_password_change(site, owner):
+    link = mailed_link(site)
+    opened = form_behind(site, link)
+    visitor = site.visitor()
+    visitor.log_in(owner)
+    page = visitor.open("/account/password").fill_in(
+        current_password=owner.password,
+        password="nine copper kettles sing",
+        confirm="nine copper kettles sing",
+        code=owner.authenticator.code(),
+    )
+    assert page.path == "/account"
+
+    assert is_dead(site, link)
+    assert choose(opened, owner.authenticator.code()).path == "/reset"
+    assert visitor.is_logged_in()
+
+
+@since("05")
+@attack(87)
+def test_logging_in_leaves_a_link_as_good_as_it_was(site, owner):
+    link = mailed_link(site)
+    site.visitor().log_in(owner)
+
+    assert not is_dead(site, link)
+
+
+@since("05")
+@attack(85, 86)
+def test_a_link_of_one_user_changes_the_password_of_no_other(site, owner):
+    other = add_second_factor(site, register(site.visitor(), email="lee@example.org"))
+    visitor = site.visitor()
+    mine, theirs = mailed_link(site, "lee@example.org"), mailed_link(site)
+    form_behind(site, mine, visitor)
+    page = form_behind(site, theirs, visitor)
+    assert choose(page, other.authenticator.code()).status == 422
+    assert choose(page, owner.authenticator.code()).path == "/login"
+
+    assert password_works(site, owner, NEW)
+    assert password_works(site, other, other.password)
+    assert not is_dead(site, mine)
+
+
+@since("05")
+@attack(5)
+def test_the_link_of_a_deleted_user_is_as_dead_as_any(site, owner):
+    link = mailed_link(site)
+    opened = form_behind(site, link)
+    tables = ("password_resets", "second_factors", "recovery_codes")
+    for table in tables:
+        site.sql(f"DELETE FROM {table}")
+    site.sql("DELETE FROM users")
+
+    assert is_dead(site, link)
+    assert choose(opened, owner.authenticator.code()).path == "/reset"
+
+
+@since("05")
+@attack(95, 90)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_a_program_that_looks_into_mails_uses_up_no_link(site, owner, method):
+    link = mailed_link(site)
+    for _ in range(30):
+        scanner = site.visitor(network="192.0.2.99")
+        scanner.ask(method, link)
+        scanner.ask(method, "/reset/new")
+    page = form_behind(site, link)
+
+    assert choose(page, owner.authenticator.code()).path == "/login"
+
+
+@since("05")
+@attack(95, 86)
+def test_following_a_link_leaves_the_login_of_the_browser_alone(site, owner):
+    other = add_second_factor(site, register(site.visitor(), email="lee@example.org"))
+    good = mailed_link(site)
+    logged_in, pending = site.visitor(), site.visitor()
+    logged_in.log_in(other)
+    pending.give_password(other)
+    for link in ("/reset/nonsense", f"{good}x", good, "/reset/nonsense"):
+        for visitor in (logged_in, pending):
+            visitor.open(link)
+        assert logged_in.is_logged_in(), link
+        assert other.username in logged_in.open("/").text
+        assert pending.open("/login/code").path == "/login/code", link
+
+    page = choose(logged_in.open(good), owner.authenticator.code())
+    assert page.path == "/login"
+    assert not logged_in.is_logged_in()
+    assert password_works(site, owner, NEW)
+    assert password_works(site, other, other.password)
+
+
+@since("05")
+@attack(95, 86)
+def test_a_bad_link_takes_no_good_one_away(site, owner):
+    visitor = site.visitor()
+    form_behind(site, mailed_link(site), visitor)
+    visitor.open("/reset/nonsense")
+
+    assert (
+        choose(visitor.open("/reset/new"), owner.authenticator.code()).path == "/login"
+    )
+
+
+@since("05")
+@attack(29)
+def test_a_session_in_which_a_link_was_followed_is_dead_after_the_reset(site, owner):
+    page = form_behind(site, mailed_link(site))
+    copy = site.visitor().take_cookies_of(page.visitor)
+    choose(page, owner.authenticator.code())
+
+    assert copy.open("/reset/new").path == "/reset"
+    assert token_of(page.visitor.open("/reset")) != token_of(copy.open("/reset"))
+
+
+@since("05")
+@attack(90)
+def test_the_link_leaves_the_address_bar_at_once(site, owner):
+    link = mailed_link(site)
+    visitor, token = site.visitor(), link.rpartition("/")[2]
+    answer = visitor.ask("GET", link)
+
+    assert answer.status in (302, 303)
+    assert urlsplit(answer.headers["Location"]).path == "/reset/new"
+    assert answer.headers["Cache-Control"] == "no-store"
+    page = visitor.open("/reset/new")
+    assert page.headers["Cache-Control"] == "no-store"
+    places = [answer.html, str(answer.headers), page.html, str(page.headers)]
+    places += [content_of(c).decode() for c in visitor.browser.cookies.values()]
+    for place in places:
+        for part in token.split(".")[1:]:
+            assert part not in place
+
+
+@since("05")
+@attack(81, 90)
+@pytest.mark.ours
+def test_no_link_that_works_can_be_read_from_the_database(site, owner):
+    ask(site.visitor())
+    waiting = site.sql("SELECT * FROM outbox_emails WHERE kind = 'password_reset'")
+    [mail] = site.mails()
+    token = mail.link.rpartition("/")[2]
+    files = site.database.parent.glob(f"{site.database.name}*")
+    kept = b"".join(path.read_bytes() for path in files)
+
+    assert len(waiting) == 1
+    for part in token.split(".")[1:]:
+        assert part.encode() not in kept
+
+
+@since("05")
+@attack(90, 106)
+def test_the_log_of_the_app_holds_neither_link_nor_password(site, owner, log):
+    link = mailed_link(site)
+    page = form_behind(site, link)
+    choose(page, owner.authenticator.wrong_code())
+    code = owner.authenticator.code()
+    choose(page, code)
+
+    for secret in (link.rpartition("/")[2], NEW, code):
+        assert secret not in log.text
+
+
+@since("05")
+@attack(89)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"},
+        {"Host": "evil.example:80", "Forwarded": "host=evil.example"},
+        {"Host": "door.example@evil.example"},
+    ],
+)
+def test_the_link_leads_to_the_configured_address_whatever_the_request_says(
+    step, clock, headers
+):
+    site = step.start(clock, BASE_URL="https://door.example")
+    register(site.visitor(), email=ADDRESS)
+    visitor = site.visitor()
+    target, data = visitor.open("/reset").filled_in(email=ADDRESS)
+    answer = visitor.ask("POST", target, data=data, headers=headers)
+    assert answer.status < 500
+    for mail in site.mails():
+        assert "evil" not in str(mail)
+    ask(site.visitor())
+    [mail] = site.mails()
+    assert mail.link.startswith("https://door.example/reset/")
+
+
+@gap
+@attack(89)
+@since("05")
+@until("05")
+def test_a_host_that_is_not_ours_is_answered_like_ours(step, clock):
+    visitor = step.start(clock, **PRODUCTION).visitor()
+    page = visitor.ask("GET", "/login", headers={"Host": "evil.example"})
+
+    assert page.status == 200
+
+
+@since("05")
+@attack(90)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_no_error_page_repeats_the_link(site, owner, method):
+    link = mailed_link(site)
+    for answer in (
+        site.visitor().ask(method, link),
+        site.visitor().ask("GET", f"{link}/"),
+    ):
+        assert 400 <= answer.status < 500
+        assert link.rpartition(".")[2] not in f"{answer.html}{answer.headers}"
+
+    assert not is_dead(site, link)
+
+
+@since("06")
+@attack(90)
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+def test_a_link_with_too_much_text_is_not_repeated_by_the_error_page(
+    site, owner, method
+):
+    link = mailed_link(site)
+    body = {"data": b"x" * 17_000, "content_type": "text/plain"}
+    answer = site.visitor().ask(method, link, **body)
+
+    assert answer.status == 413
+    assert link.rpartition(".")[2] not in f"{answer.html}{answer.headers}"
+    assert not is_dead(site, link)
+
+
+@since("05")
+@attack(90)
+@pytest.mark.ours
+@pytest.mark.races
+def test_the_log_of_the_development_server_shows_no_link(step, clock, tmp_path):
+    hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
+    folder = shutil.copytree(step.folder, tmp_path / "step", ignore=hidden)
+    with socket.create_server((HERE, 0)) as listener:
+        port = listener.getsockname()[1]
+    options = ["run", "--no-reload", "--port", str(port)]
+    command = [sys.executable, "-m", "flask", *options]
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASK")}
+    environment |= development(step)
+    log_file = tmp_path / "log"
+    with log_file.open("w") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=log, stderr=log
+        )
+    try:
+        link = f"http://127.0.0.1:{port}/reset/aaaa.bbbb.cccc"
+        for _ in range(200):
+            with suppress(requests.ConnectionError):
+                requests.get(f"http://127.0.0.1:{port}/login", timeout=5)
+                break
+            time.sleep(0.05)
+        for address in (link, f"{link}?a=b", f"{link}/", f"{link}\xff"):
+            requests.get(address, timeout=5, allow_redirects=False)
+            requests.head(address, timeout=5, allow_redirects=False)
+            requests.post(address, timeout=5, allow_redirects=False)
+    finally:
+        server.terminate()
+        server.wait(timeout=10)
+    written = log_file.read_text()
+    assert "GET /login" in written
+    assert "bbbb" not in written
+
+
+# Links that we did not make
+
+
+def key_for(purpose, secret=None):
+    """Return the key that the step derives for a purpose."""
+    secret = (secret or CONFIG["SECRET_KEY"]).encode()
+    return hmac.digest(secret, purpose.encode(), "sha256")
+
+
+def part(value):
+    """Return a part of a token."""
+    text = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def signed(claims, key, algorithm="HS256"):
+    """Return a token with any claims, even such as no library would sign."""
+    head = part({"alg": algorithm, "typ": "JWT"})
+    digest = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}[algorithm]
+    text = f"{head}.{part(claims)}"
+    return f"{text}.{part(hmac.digest(key, text.encode(), digest))}"
+
+
+def claims_of(link):
+    """Return what a link says."""
+    token = link.rpartition("/")[2]
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def opens_form(site, token):
+    """Tell whether a token opens the form that sets a password; it may never fail."""
+    visitor = site.visitor()
+    answer = visitor.ask("GET", f"/reset/{token}")
+    assert answer.status < 500, token[:80]
+    page = visitor.open("/reset/new")
+    assert page.status < 500, token[:80]
+    return page.path == "/reset/new"
+
+
+@since("05")
+@attack(86)
+@pytest.mark.ours
+def test_the_claims_of_a_link_signed_as_we_sign_open_the_form(site, owner):
+    claims = claims_of(mailed_link(site))
+
+    assert claims.keys() == {"sub", "aud", "jti", "exp"}
+    assert opens_form(site, signed(claims, key_for(PURPOSE)))
+
+
+@since("05")
+@attack(86)
+def test_a_link_that_nobody_signed_is_refused(site, owner):
+    link = mailed_link(site)
+    token, claims = link.rpartition("/")[2], claims_of(link)
+    head, body, signature = token.split(".")
+    for name in ("none", "None", "NONE", "nOnE", "", None, [], {}, 0, "HS255"):
+        none = part({"alg": name, "typ": "JWT"})
+        for end in ("", signature, part(b"\0" * 32)):
+            assert not opens_form(site, f"{none}.{body}.{end}"), name
+    for forged in (
+        f"{head}.{body}",
+        f"{head}.{body}.",
+        f"{body}.{head}.{signature}",
+        f"{head}.{part(claims | {'sub': '2'})}.{signature}",
+        f"{head}.{part(claims | {'exp': 2**40})}.{signature}",
+        f"{head}.{body}.{signature[:-2]}",
+        f"{head}.{body}.{signature}.{signature}",
+        f"{head.upper()}.{body}.{signature}",
+    ):
+        assert not opens_form(site, forged), forged
+
+    assert opens_form(site, token)
+
+
+@since("05")
+@attack(86)
+def test_a_link_signed_with_another_key_is_refused(site, owner):
+    claims = claims_of(mailed_link(site))
+    secret = CONFIG["SECRET_KEY"]
+    keys = [b"", b"secret", b"None", secret.encode(), CONFIG["TOTP_KEYS"].encode()]
+    keys += [hmac.digest(secret.encode(), b"", "sha256")]
+    purposes = ("email code", "rate limit", "device cookie", "cookie-session", "reset")
+    keys += [key_for(purpose) for purpose in purposes]
+    keys += [key_for(PURPOSE, "another key, as long as one has to be")]
+    for key in keys:
+        for algorithm in ("HS256", "HS384", "HS512"):
+            assert not opens_form(site, signed(claims, key, algorithm)), key
+
+
+@since("05")
+@attack(86)
+def test_a_link_that_names_its_own_key_is_refused(site, owner):
+    claims = claims_of(mailed_link(site))
+    key = b"a key that the attacker chose himself"
+    for extra in (
+        {"jwk": {"kty": "oct", "k": part(key)}},
+        {"kid": "../../../../dev/null"},
+        {"kid": 7},
+        {"jku": "http://127.0.0.1:9/keys"},
+        {"crit": ["exp"]},
+        {"b64": False},
+        {"zip": "DEF"},
+    ):
+        token = (
+            jwt.encode(claims, key, "HS256", headers=extra)
+            if extra != {"kid": 7}
+            else signed(claims, key)
+        )
+        assert not opens_form(site, token), extra
+
+
+@since("05")
+@attack(86)
+@pytest.mark.ours
+@pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
+def test_a_link_signed_by_another_algorithm_is_refused(site, owner, algorithm):
+    claims = claims_of(mailed_link(site))
+
+    assert not opens_form(site, signed(claims, key_for(PURPOSE), algorithm))
+
+
+@since("05")
+@attack(86)
+@pytest.mark.ours
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sub": None},
+        {"aud": None},
+        {"jti": None},
+        {"exp": None},
+        {"aud": "email code"},
+        {"aud": ""},
+        {"aud": []},
+        {"exp": 0},
+        {"exp": -1},
+        {"exp": "soon"},
+        {"exp": [2**40]},
+        {"nbf": 2**40},
+        {"iat": 2**40},
+        {"jti": ""},
+        {"jti": "x" * 22},
+        {"jti": 7},
+        {"jti": ["x"]},
+        {"sub": "2"},
+        {"sub": "0"},
+        {"sub": "-1"},
+        {"sub": "999999"},
+        {"sub": 1},
+        {"sub": ["1"]},
+    ],
+    ids=str,
+)
+def test_a_link_that_says_something_else_is_refused_even_if_signed(
+    site, owner, clock, change
+):
+    claims = claims_of(mailed_link(site)) | change
+    claims = {name: value for name, value in claims.items() if value is not None}
+
+    assert not opens_form(site, signed(claims, key_for(PURPOSE)))
+
+
+@since("05")
+@attack(86)
+@pytest.mark.ours
+def test_a_signed_link_of_one_user_does_not_open_the_form_of_another(site, owner):
+    register(site.visitor(), email="lee@example.org")
+    mine, theirs = mailed_link(site, "lee@example.org"), mailed_link(site)
+    mixed = claims_of(mine) | {"sub": claims_of(theirs)["sub"]}
+
+    assert not opens_form(site, signed(mixed, key_for(PURPOSE)))
+    assert opens_form(site, mine.rpartition("/")[2])
+
+
+@since("05")
+@attack(86, 7)
+def test_no_text_in_the_place_of_a_link_makes_the_server_stumble(site, owner):
+    deep = b"[" * 3000
+    for token in (
+        "x" * 15_000,
+        "." * 1_000,
+        "..",
+        "a.b.c",
+        "%00.%00.%00",
+        "%ff.%fe.%fd",
+        "%ed%a0%80",
+        "\N{SNOWMAN}.\N{SNOWMAN}.\N{SNOWMAN}",
+        "%2e%2e%2fnew",
+        f"{part(deep)}.{part(deep)}.{part(b'')}",
+        f"{part(b'{}')}.{part(b'{}')}.{part(b'')}",
+        f"{part(b'[]')}.{part(b'[]')}.{part(b'')}",
+        f"{part(b'1' * 5000)}.{part(b'{}')}.x",
+        f"{part({'alg': 'HS256', 'typ': 7})}.{part(b'x')}.x",
+    ):
+        assert not opens_form(site, token)
+
+
+@since("05")
+@attack(86, 70)
+def test_a_link_works_at_every_worker_of_the_site_and_at_no_other_site(site, owner):
+    link = mailed_link(site)
+    stranger = site.start_again(SECRET_KEY="another key, as long as one has to be")
+
+    assert is_dead(stranger, link)
+    colleague = site.start_again()
+    page = form_behind(colleague, link)
+    assert choose(page, owner.authenticator.code()).path == "/login"
+    assert is_dead(site, link)
+
+
+# The new password
+
+
+@since("05")
+@attack(75, 78)
+@pytest.mark.parametrize(
+    "password",
+    [
+        "",
+        "x" * 14,
+        "fjordlampquokk",
+        "passwordpassword",
+        "aaaaaaaaaaaaaaaa",
+        "qwertyuiopasdfgh",
+        "kimberly.kimberly",
+        "Kimberly Kimberly Door",
+        "kim@example.org kim",
+        "x" * 257,
+    ],
+)
+def test_a_weak_new_password_is_refused_and_link_and_code_stay_good(
+    site, owner, password
+):
+    link = mailed_link(site)
+    page, code = form_behind(site, link), owner.authenticator.code()
+    refused = choose(page, code, password)
+
+    assert refused.status == 422
+    assert len(refused.find("#password-error").text()) > 10
+    assert refused.find("[name=password]").attributes["value"] == ""
+    assert password_works(site, owner, owner.password)
+    assert choose(form_behind(site, link), code).path == "/login"
+
+
+@since("05")
+@attack(79)
+def test_the_new_password_differs_from_the_old_one(site, owner):
+    page, code = form_behind(site, mailed_link(site)), owner.recovery_code()
+    refused = choose(page, code, owner.password)
+
+    assert refused.status == 422
+    assert refused.find("#password-error").text()
+    assert choose(refused, code).path == "/login"
+
+
+@since("05")
+def test_two_new_passwords_that_differ_are_refused(site, owner):
+    page, code = form_behind(site, mailed_link(site)), owner.authenticator.code()
+    refused = choose(page, code, confirm=f"{NEW}x")
+
+    assert refused.status == 422
+    assert "The passwords do not match." in refused.text
+    assert choose(refused, code).path == "/login"
+
+
+@since("05")
+@attack(76)
+def test_a_new_password_is_read_as_at_registration(site, owner):
+    decomposed = " ne\u0301es de la lune rousse "
+    page = form_behind(site, mailed_link(site))
+    page = choose(page, owner.authenticator.code(), decomposed)
+
+    assert page.path == "/login"
+    assert password_works(site, owner, " n\u00e9es de la lune rousse ")
+    assert not password_works(site, owner, decomposed.strip())
+
+
+@since("05")
+@attack(82)
+def test_a_refused_password_does_not_tell_that_the_code_was_wrong(site, owner):
+    page = form_behind(site, mailed_link(site))
+    refused = choose(page, owner.authenticator.wrong_code(), owner.password)
+
+    assert refused.status == 422
+    assert not refused.find_all("#password-error")  # or the link alone tests passwords
+
+
+@since("05")
+@attack(7)
+def test_odd_text_in_the_form_of_a_new_password_is_refused_in_words(site, owner, clock):
+    page = form_behind(site, mailed_link(site))
+    for field in ("password", "confirm", "code"):
+        for raw in (b"\0" * 20, b"\xff" * 20, b"\xed\xa0\x80" * 9, b"x" * 10_000):
+            code = owner.authenticator.wrong_code()
+            target, data = page.filled_in(password=NEW, confirm=NEW, code=code)
+            refused = page.visitor.send(target, data | {field: raw})
+            assert refused.status in (422, 429), (field, raw[:9])
+        for sent in ({}, {field: ["", ""]}):
+            target, data = page.filled_in(password=NEW, confirm=NEW, code="")
+            del data[field]
+            assert page.visitor.send(target, data | sent).status in (422, 429)
+
+    assert not password_works(site, owner, NEW)
+
+
+@since("05")
+@attack(80)
+def test_password_managers_know_the_new_password(site, owner):
+    page = form_behind(site, mailed_link(site))
+
+    for name in ("password", "confirm"):
+        field = page.find(f"[name={name}]").attributes
+        assert field["autocomplete"] == "new-password"
+        assert field["type"] == "password"
+    assert page.find("[name=code]").attributes["autocomplete"] == "one-time-code"
+    assert (
+        page.visitor.open("/reset").find("[name=email]").attributes["autocomplete"]
+        == "email"
+    )
+
+
+# Guessing codes with a link
+
+
+@since("05")
+@attack(71, 26)
+@rate_limited
+def test_after_five_wrong_codes_there_is_a_pause_and_then_the_link_still_works(
+    site, owner, clock
+):
+    page = form_behind(site, mailed_link(site))
+    for _ in range(5):
+        assert choose(page, owner.authenticator.wrong_code()).status == 422
+    right = choose(page, owner.authenticator.code())
+    assert right.status == 429
+    assert 0 < int(right.headers["Retry-After"]) <= 15 * 60
+    assert not password_works(site, owner, NEW)
+    clock.move(15 * 60)
+
+    assert choose(page, owner.authenticator.code()).path == "/login"
+
+
+@since("05")
+@attack(71)
+@rate_limited
+def test_neither_another_link_nor_another_network_brings_new_guesses(site, owner):
+    for _ in range(5):
+        page = form_behind(site, mailed_link_once(site))
+        choose(page, owner.authenticator.wrong_code())
+    elsewhere = site.visitor(network="192.0.2.7")
+    page = form_behind(site, mailed_link_once(site), elsewhere)
+
+    assert choose(page, owner.authenticator.code()).status == 429
+    assert choose(page, owner.recovery_code()).status == 429
+
+
+LINKS = {}
+
+
+def mailed_link_once(site):
+    """Return the newest link; where no more mails come, the one that there is."""
+    ask(site.visitor())
+    for mail in site.mails():
+        LINKS[site] = urlsplit(mail.link).path
+    return LINKS[site]
+
+
+@since("05")
+@attack(135, 72)
+@rate_limited
+def test_guesses_with_a_link_do_not_lock_the_login(site, owner):
+    page = form_behind(site, mailed_link(site))
+    for _ in range(6):
+        choose(page, owner.authenticator.wrong_code())
+
+    site.visitor().log_in(owner)
+
+
+@since("05")
+@attack(135, 71)
+@rate_limited
+def test_guesses_at_the_login_do_not_lock_the_reset(site, owner):
+    visitor = site.visitor()
+    visitor.give_password(owner)
+    for _ in range(6):
+        page = visitor.open("/login/code").fill_in(
+            code=owner.authenticator.wrong_code()
+        )
+    assert page.status == 429
+    page = form_behind(site, mailed_link(site))
+
+    assert choose(page, owner.authenticator.code()).path == "/login"
+
+
+@since("05")
+@pytest.mark.ours
+def test_the_page_says_what_it_will_send(site):
+    page = site.visitor().open("/login").follow("Forgot your password?")
+
+    assert page.path == "/reset"
+    assert "Send me a link" in page.text
+    assert "We send a code" not in page.text

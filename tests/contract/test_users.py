@@ -1,0 +1,15 @@
+"""Several users: what belongs to one of them is of no use to another."""
+
+from tests.contract.test_recovery import recover
+from tests.kit.marks import attack
+from tests.kit.marks import since
+
+
+@since("04")
+@attack(61)
+def test_the_recovery_code_of_somebody_else_is_no_use_and_is_not_used_up(site):
+    owner, thief = site.account(), site.account()
+    code = owner.recovery_code()
+
+    assert recover(site, thief, code).status == 422
+    assert recover(site, owner, code).path == "/"

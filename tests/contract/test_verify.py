@@ -1,0 +1,754 @@
+"""The page that asks for the code mailed to a new address: whose address is it?"""
+
+import hashlib
+import statistics
+import time
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+
+from tests.contract.test_password_page import counted
+from tests.contract.test_password_page import without_what_differs
+from tests.contract.test_session import content_of
+from tests.kit.marks import attack
+from tests.kit.marks import rate_limited
+from tests.kit.marks import since
+from tests.kit.stage import GOOD_PASSWORD
+from tests.kit.stage import enrol
+from tests.kit.stage import fill_in_registration
+from tests.kit.stage import register
+
+ADDRESS = "kim@example.org"
+LIFETIME = 10 * 60  # seconds
+DAY = 24 * 60 * 60
+LOOK_ALIKES = [
+    "k\N{LATIN SMALL LETTER DOTLESS I}m@example.org",
+    "\N{KELVIN SIGN}im@example.org",
+    "\N{FULLWIDTH LATIN SMALL LETTER K}im@example.org",
+    "kim@example\N{FULLWIDTH FULL STOP}org",
+    "kim@ex\N{CYRILLIC SMALL LETTER A}mple.org",
+    "ki\N{ZERO WIDTH SPACE}m@example.org",
+    "kim\0@example.org",
+    "kim@example.org,thief@example.net",
+    "kim@example.org\nthief@example.net",
+    "Kim <kim@example.org>",
+    "kim@example.org thief@example.net",
+]
+
+
+def begin(site, **values):
+    """Register with a new address; return the page that asks for the mailed code."""
+    page = fill_in_registration(site.visitor(), **{"email": ADDRESS} | values)
+    assert page.path == "/register/verify"
+    return page
+
+
+def mailed_code(site):
+    """Return the one code that was mailed since we looked last."""
+    [mail] = site.mails()
+    return mail.code
+
+
+def ask_again(page):
+    """Ask for another mail."""
+    field = page.find("[name=resend]").attributes
+    token = page.find("form:has([name=resend]) [name=csrf_token]").attributes["value"]
+    data = {"csrf_token": token, "resend": field.get("value", "1")}
+    return page.visitor.send(page.path, data)
+
+
+def wrong(code):
+    """Return another code than this one."""
+    return f"{(int(code) + 1) % 10**8:08}"
+
+
+def can_log_in(site, username, password=GOOD_PASSWORD):
+    """Tell whether name and password get past the password page."""
+    page = site.visitor().open("/login")
+    return page.fill_in(username=username, password=password).status == 200
+
+
+@contextmanager
+def counted_work(site, monkeypatch):
+    """Count hashes and statements, of which time and the answer must tell nothing."""
+    hashes, statements = [], []
+
+    def note(connection, cursor, statement, *rest):
+        statements.append(statement)
+
+    with monkeypatch.context() as patch:
+        for name in ("pbkdf2_hmac", "scrypt"):
+            patch.setattr(hashlib, name, counted(getattr(hashlib, name), hashes))
+        event.listen(site.engine, "before_cursor_execute", note)
+        yield hashes, statements
+        event.remove(site.engine, "before_cursor_execute", note)
+
+
+def assert_alike(page, other, has_cookies=True):
+    """Make sure that two answers differ in nothing but what was typed."""
+    assert page.status == other.status
+    assert page.path == other.path
+    names = [dict.fromkeys(p.headers.keys()) for p in (page, other)]
+    assert names[0] == names[1]
+    for name in names[0]:
+        if name not in ("Set-Cookie", "Content-Length", "X-Request-ID"):
+            assert page.headers[name] == other.headers[name], name
+    typed = ADDRESS, "new@example.org"
+    texts = [
+        without_what_differs(p, typed[0]).replace(typed[1], "") for p in (page, other)
+    ]
+    assert texts[0] == texts[1]
+    sizes = [
+        {name: len(content_of(c)) for name, c in p.visitor.browser.cookies.items()}
+        for p in (page, other)
+    ]
+    assert sizes[0] == sizes[1] or not has_cookies
+
+
+def measured(site, path, **values):
+    """Return how long forms with a known and with a new address take, in turns."""
+    seconds = [], []
+    for number in range(40):
+        addresses = [ADDRESS, f"new{number}@example.org"]
+        for kind in (0, 1) if number % 2 else (1, 0):
+            visitor = site.visitor(network=f"192.0.2.{number}")
+            page = visitor.open(path)
+            target, data = page.filled_in(email=addresses[kind], **values)
+            began = time.perf_counter()
+            answer = visitor.ask("POST", target, data=data)
+            seconds[kind].append(time.perf_counter() - began)
+            assert answer.status == 302
+    return seconds
+
+
+@since("05")
+@attack(48)
+def test_a_mailed_code_proves_a_new_address_and_leads_on_to_the_authenticator(
+    site, clock
+):
+    page = begin(site, username="kim")
+    [mail] = site.mails()
+    assert mail.to == ADDRESS
+    page = page.fill_in(email_code=mail.code)
+
+    assert page.path == "/enrol"
+    assert page.find("#secret")
+
+
+@since("05")
+@attack(48)
+def test_without_the_mailed_code_there_is_no_account_and_no_enrolment(site):
+    page = begin(site, username="kim")
+    visitor = page.visitor
+
+    for path in ("/enrol", "/login/code", "/login/recovery", "/"):
+        assert visitor.open(path).path.startswith("/login"), path
+    assert not can_log_in(site, "kim")
+    assert not visitor.is_logged_in()
+
+
+@since("05")
+@attack(48)
+def test_a_wrong_mailed_code_is_refused_and_the_right_one_still_works(site):
+    page = begin(site)
+    code = mailed_code(site)
+    refused = page.fill_in(email_code=wrong(code))
+
+    assert refused.status == 422
+    assert refused.find(".error").text()
+    assert refused.find("[name=email_code]").attributes["value"] == ""
+    assert refused.fill_in(email_code=code).path == "/enrol"
+
+
+@since("05")
+@attack(48)
+def test_a_code_that_was_not_mailed_yet_cannot_be_guessed(site):
+    page = begin(site)
+    for text in ("00000000", "", "None"):
+        assert page.fill_in(email_code=text).status == 422
+
+
+@since("05")
+@attack(48, 161)
+@pytest.mark.parametrize(("age", "path"), [(-1, "/enrol"), (0, "/register/verify")])
+def test_a_mailed_code_works_for_ten_minutes(site, clock, age, path):
+    page = begin(site)
+    code = mailed_code(site)
+    clock.move(LIFETIME + age)
+
+    assert page.fill_in(email_code=code).path == path
+
+
+@since("05")
+@attack(48, 161)
+def test_the_ten_minutes_begin_when_the_code_is_sent(site, clock):
+    page = begin(site)
+    clock.move(LIFETIME)
+    code = mailed_code(site)
+    clock.move(LIFETIME - 1)
+
+    assert page.fill_in(email_code=code).path == "/enrol"
+
+
+@since("05")
+@attack(48)
+def test_a_mailed_code_works_once(site):
+    page = begin(site, username="kim")
+    copy = site.visitor().take_cookies_of(page.visitor)
+    form = page.filled_in(email_code=mailed_code(site))
+    assert page.visitor.send(*form).path == "/enrol"
+
+    page = copy.send(*form)
+    assert page.path == "/login"
+    assert copy.open("/enrol").path == "/login"
+
+
+@since("05")
+@attack(48, 161)
+def test_the_same_code_is_mailed_again_and_does_not_live_longer(site, clock):
+    page = begin(site)
+    code = mailed_code(site)
+    clock.move(LIFETIME - 1)
+    page = ask_again(page)
+    assert mailed_code(site) == code
+    copy = site.visitor().take_cookies_of(page.visitor).open("/register/verify")
+    assert copy.fill_in(email_code=code).path == "/enrol"
+
+    page = begin(site, email="lee@example.org")
+    code = mailed_code(site)
+    ask_again(page)
+    assert mailed_code(site) == code
+    clock.move(LIFETIME)
+    assert page.fill_in(email_code=code).status == 422
+
+
+@since("05")
+@attack(48, 161)
+def test_a_code_that_is_over_is_followed_by_another(site, clock):
+    page = begin(site)
+    old = mailed_code(site)
+    clock.move(LIFETIME)
+    page = ask_again(page)
+    new = mailed_code(site)
+
+    assert page.fill_in(email_code=old).status == 422
+    assert page.fill_in(email_code=new).path == "/enrol"
+
+
+@since("05")
+@attack(48, 142)
+@pytest.mark.held_email
+def test_a_code_that_comes_after_the_account_was_made_makes_no_second_one(site):
+    page, stranger = begin(site), begin(site)
+    code = mailed_code(site)
+    ask_again(page)
+    assert page.fill_in(email_code=code).path == "/enrol"
+
+    assert stranger.fill_in(email_code=mailed_code(site)).status == 422
+    assert stranger.visitor.open("/enrol").path == "/login"
+    assert site.sql("SELECT count(*) FROM users") == [(1,)]
+
+
+@since("05")
+@attack(48, 142, 161)
+@pytest.mark.parametrize("quick", ["first", "second"])
+def test_one_code_serves_all_who_wait_for_an_address_and_the_first_has_it(site, quick):
+    pages = {"first": begin(site, username="first")}
+    code = mailed_code(site)
+    pages["second"] = begin(site, username="second")
+    assert mailed_code(site) == code
+    assert pages.pop(quick).fill_in(email_code=code).path == "/enrol"
+
+    [(slow, page)] = pages.items()
+    assert page.fill_in(email_code=code).status == 422
+    ask_again(page)
+    [mail] = site.mails()
+    assert "already" in mail.subject
+    assert can_log_in(site, quick)
+    assert not can_log_in(site, slow)
+
+
+@since("05")
+@attack(48, 142)
+def test_the_code_of_another_address_is_refused(site):
+    page = begin(site)
+    code = mailed_code(site)
+    other_page = begin(site, email="lee@example.org")
+    other = mailed_code(site)
+
+    if code != other:
+        assert page.fill_in(email_code=other).status == 422
+        assert other_page.fill_in(email_code=code).status == 422
+    assert page.fill_in(email_code=code).path == "/enrol"
+
+
+@since("05")
+@attack(48, 70)
+def test_a_mailed_code_works_at_another_worker_and_after_a_restart(site):
+    page = begin(site)
+    form = page.filled_in(email_code=mailed_code(site))
+    elsewhere = site.start_again().visitor().take_cookies_of(page.visitor)
+
+    assert elsewhere.send(*form).path == "/enrol"
+
+
+@since("05")
+@attack(48)
+def test_a_code_that_another_key_made_does_not_work(site):
+    page = begin(site)
+    stranger = site.start_again(SECRET_KEY="another key, as long as one has to be")
+    code = mailed_code(stranger)
+
+    assert page.fill_in(email_code=code).status == 422
+
+
+@since("05")
+@attack(48, 71)
+@rate_limited
+def test_after_five_wrong_mailed_codes_there_is_a_pause_for_the_right_one_too(
+    site, clock
+):
+    page, other = begin(site), begin(site)
+    code = mailed_code(site)  # of both, who have guesses of their own
+    for _ in range(5):
+        assert page.fill_in(email_code=wrong(code)).status == 422
+
+    refused = page.fill_in(email_code=code)
+    assert refused.status == 429
+    assert int(refused.headers["Retry-After"]) == 15 * 60
+    assert other.fill_in(email_code=wrong(code)).status == 422
+    clock.move(15 * 60)
+    ask_again(page)
+    assert page.fill_in(email_code=mailed_code(site)).path == "/enrol"
+
+
+@since("05")
+@attack(71, 48)
+@rate_limited
+def test_another_mailed_code_brings_no_new_guesses(site, clock):
+    page = begin(site)
+    code = mailed_code(site)
+    for _ in range(5):
+        page.fill_in(email_code=wrong(code))
+    clock.move(LIFETIME)
+    ask_again(page)
+    code = mailed_code(site)
+
+    assert page.fill_in(email_code=code).status == 429
+
+
+@since("05")
+@attack(71, 91, 133)
+@rate_limited
+def test_sixty_wishes_for_another_mail_bring_three_with_each_code(site, clock):
+    page, mails, pauses = begin(site), [], 0
+    for _ in range(60):
+        mails += site.mails()
+        pauses += ask_again(page).status == 429
+        clock.move(20)
+    mails += site.mails()
+
+    codes = [mail.code for mail in mails]
+    assert codes == [codes[0]] * 3 + [codes[-1]] * 3
+    assert pauses > 20
+    assert page.fill_in(email_code=codes[-1]).path == "/enrol"
+
+
+@since("05")
+@attack(7, 21)
+@rate_limited
+def test_what_is_no_code_is_refused_in_words_and_spends_nothing(site):
+    page = begin(site)
+    code = mailed_code(site)
+    full_width = code.translate({48 + n: 0xFF10 + n for n in range(10)})
+    for text in ("", "1234567", "123456789", "abcdefgh", full_width, "\0" * 8):
+        refused = page.fill_in(email_code=text)
+        assert refused.status == 422, ascii(text)
+        assert refused.find(".error").text()
+    for raw in (b"\xed\xa0\x80", b"\xff" * 8, b"1" * 10_000):
+        target, data = page.filled_in(email_code="")
+        assert page.visitor.send(target, data | {"email_code": raw}).status == 422
+
+    assert page.fill_in(email_code=code).path == "/enrol"
+
+
+@since("05")
+def test_a_mailed_code_may_be_typed_with_blanks(site):
+    page = begin(site)
+    code = mailed_code(site)
+
+    assert page.fill_in(email_code=f" {code[:4]} {code[4:]}\n").path == "/enrol"
+
+
+@since("05")
+@attack(93)
+def test_another_site_can_neither_prove_an_address_nor_ask_for_mails(site):
+    page = begin(site)
+    code = mailed_code(site)
+    foreign = begin(site, email="x@example.org")
+    site.mails()
+    token = foreign.find("[name=csrf_token]").attributes["value"]
+    for forged in ({}, {"csrf_token": ""}, {"csrf_token": token}):
+        for data in ({"email_code": code}, {"resend": "1"}):
+            assert page.visitor.send("/register/verify", data | forged).status == 400
+
+    assert site.mails() == []
+    assert page.fill_in(email_code=code).path == "/enrol"
+
+
+@since("05")
+@attack(94)
+def test_a_form_of_a_session_that_is_gone_proves_nothing(site):
+    form = begin(site, username="kim").filled_in(email_code=mailed_code(site))
+
+    assert site.visitor().send(*form).status == 400
+    assert not can_log_in(site, "kim")
+
+
+@since("05")
+@attack(95)
+def test_opening_the_page_sends_no_mail_and_uses_up_no_code(site):
+    page = begin(site)
+    code = mailed_code(site)
+    for method in ("GET", "HEAD"):
+        for query in ("", "?resend=1", f"?email_code={code}"):
+            answer = page.visitor.ask(method, f"/register/verify{query}")
+            assert answer.status == 200
+
+    assert site.mails() == []
+    assert page.fill_in(email_code=code).path == "/enrol"
+
+
+@since("05")
+@attack(3)
+def test_whoever_did_not_register_is_sent_to_the_login(site, account):
+    stranger, user = site.visitor(), site.visitor()
+    user.log_in(account)
+
+    for visitor in (stranger, user):
+        assert visitor.open("/register/verify").path == "/login"
+    assert user.is_logged_in()
+
+
+@since("05")
+@attack(92)
+def test_where_the_login_leads_survives_the_proof_of_the_address(site):
+    visitor = site.visitor()
+    page = visitor.open("/register?next=/account%3Fx%3D1").fill_in(
+        username="kim", email=ADDRESS, password=GOOD_PASSWORD, confirm=GOOD_PASSWORD
+    )
+    assert page.path.startswith("/register/verify?")
+    page = ask_again(page).fill_in(email_code=mailed_code(site))
+
+    assert page.path in ("/enrol?next=/account?x%3D1", "/enrol?next=/account?x=1")
+
+
+@since("05")
+@attack(29)
+def test_the_session_changes_when_the_address_is_proved(site):
+    page = begin(site)
+    planted = site.visitor().take_cookies_of(page.visitor)
+    page.fill_in(email_code=mailed_code(site))
+
+    assert planted.open("/enrol").path == "/login"
+    assert planted.open("/register/verify").path == "/login"
+
+
+@since("05")
+@attack(4)
+def test_registering_in_the_browser_of_a_user_is_a_clean_switch(site, account):
+    visitor = site.visitor()
+    visitor.log_in(account)
+    page = fill_in_registration(visitor, username="newcomer", email=ADDRESS)
+    assert page.path == "/register/verify"
+    assert not visitor.is_logged_in()
+    visitor.open("/register/verify").fill_in(email_code=mailed_code(site))
+
+    assert account.username not in visitor.page.text
+    assert not visitor.is_logged_in()
+
+
+@since("05")
+@attack(117)
+def test_a_known_address_gets_the_same_answers_as_a_new_one(site):
+    register(site.visitor(), username="owner", email=ADDRESS)
+    known, new = site.visitor(), site.visitor()
+    pages = [
+        fill_in_registration(known, username="aaa", email=ADDRESS),
+        fill_in_registration(new, username="bbb", email="new@example.org"),
+    ]
+    for page in pages:
+        assert page.path == "/register/verify"
+        assert page.status == 200
+    assert_alike(*pages)
+    for act in (
+        lambda page: page.fill_in(email_code="12345678"),
+        lambda page: page.fill_in(email_code="1"),
+        ask_again,
+        lambda page: page.visitor.open("/register/verify"),
+        lambda page: page.visitor.open("/enrol"),
+    ):
+        assert_alike(*map(act, pages))
+
+
+@since("05")
+@attack(117)
+@rate_limited
+def test_the_pauses_too_are_the_same_for_a_known_address(site, clock):
+    register(site.visitor(), email=ADDRESS)
+    clock.move(15 * 60)  # the owner's own attempt is forgotten
+    pages = begin(site), begin(site, email="new@example.org")
+    for act in (lambda page: page.fill_in(email_code="12345678"), ask_again):
+        for _ in range(11):
+            answers = [act(page) for page in pages]
+            assert_alike(*answers)
+
+        assert answers[0].status == 429
+    for _ in range(10):
+        addresses = (ADDRESS, "new@example.org")
+        answers = [fill_in_registration(site.visitor(), email=a) for a in addresses]
+        assert answers[0].status == answers[1].status
+    assert answers[0].status == 429
+
+
+@since("05")
+@attack(117)
+def test_a_known_address_costs_as_many_hashes_statements_and_letters(site, monkeypatch):
+    register(site.visitor(), email=ADDRESS)
+    costs = {}
+    for address in (ADDRESS, "new@example.org"):
+        form = (
+            site.visitor()
+            .open("/register")
+            .filled_in(
+                username="kim",
+                email=address,
+                password=GOOD_PASSWORD,
+                confirm=GOOD_PASSWORD,
+            )
+        )
+        visitor = form_owner = site.visitor()
+        form[1]["csrf_token"] = token_of(form_owner.open("/register"))
+        for step, act in enumerate(
+            (
+                lambda v=visitor, f=form: v.send(*f),
+                lambda v=visitor: ask_again(v.page),
+                lambda v=visitor: v.page.fill_in(email_code="12345678"),
+            )
+        ):
+            with counted_work(site, monkeypatch) as (hashes, statements):
+                assert act().path == "/register/verify"
+            costs.setdefault(step, []).append((len(hashes), kinds(statements)))
+        costs.setdefault("outbox_emails", []).append(len(site.mails()))
+
+    for step, (known, new) in costs.items():
+        assert known == new, step
+    assert costs[0][0][0] == 1
+    assert costs["outbox_emails"] == [1, 1]
+
+
+@since("05")
+@attack(117)
+@pytest.mark.alone
+def test_a_known_address_takes_as_long_as_a_new_one(step):
+    site = step.start(None, PASSWORD_HASH_METHOD="pbkdf2:sha256:12000")
+    register(site.visitor(), email=ADDRESS)
+    new = {"password": GOOD_PASSWORD, "confirm": GOOD_PASSWORD}
+    seconds = measured(site, "/register", username="kim", **new)
+
+    known, unknown = map(statistics.median, seconds)
+    assert 0.8 < known / unknown < 1.25
+
+
+def token_of(page):
+    """Return the CSRF token of a page."""
+    return page.find("[name=csrf_token]").attributes["value"]
+
+
+def kinds(statements):
+    """Return the first words of each statement: what is done to which table."""
+    return [" ".join(statement.split()[:3]) for statement in statements]
+
+
+@since("05")
+@attack(117)
+def test_the_owner_of_a_known_address_is_told_by_mail(site):
+    register(site.visitor(), username="owner", email=ADDRESS)
+    page = begin(site, username="second", password="seven grey walls near a pond")
+    [mail] = site.mails()
+
+    assert mail.to == ADDRESS
+    assert "account" in mail.subject
+    assert "://" not in mail.text
+    assert not any(word.isdigit() and len(word) == 8 for word in mail.text.split())
+    assert page.fill_in(email_code="00000000").status == 422
+    assert can_log_in(site, "owner")
+    assert not can_log_in(site, "owner", "seven grey walls near a pond")
+    assert not can_log_in(site, "second", "seven grey walls near a pond")
+
+
+@since("05")
+@attack(117, 91)
+@rate_limited
+def test_the_owner_of_a_known_address_gets_at_most_three_mails_an_hour(site, clock):
+    register(site.visitor(), email=ADDRESS)
+    mails = []
+    for number in range(10):
+        visitor = site.visitor(network=f"192.0.2.{number}")
+        assert fill_in_registration(visitor, email=ADDRESS).status == 200
+        mails += site.mails()
+        clock.move(60)
+
+    assert len(mails) == 3
+    clock.move(60 * 60)
+    begin(site)
+    assert len(site.mails()) == 1
+
+
+@since("05")
+@attack(124, 6)
+@pytest.mark.parametrize("spelt", ["KIM@EXAMPLE.ORG", " Kim@Example.Org "])
+def test_a_known_address_is_known_in_every_spelling(site, spelt):
+    register(site.visitor(), email=ADDRESS)
+    begin(site, email=spelt)
+    [mail] = site.mails()
+
+    assert mail.to == ADDRESS
+    assert "already" in mail.subject
+
+
+@since("05")
+@attack(124)
+def test_a_look_alike_of_a_known_address_gets_mail_to_nobody(site):
+    register(site.visitor(), email=ADDRESS)
+    for address in LOOK_ALIKES:
+        page = fill_in_registration(site.visitor(), email=address)
+        assert page.status == 422, ascii(address)
+
+    assert site.mails() == []
+
+
+@since("05")
+@attack(142, 48)
+@pytest.mark.parametrize("days", range(3))
+def test_whoever_registers_a_foreign_address_first_has_nothing_from_it(
+    site, clock, days
+):
+    thief, secret = site.visitor(network="192.0.2.66"), "seven grey walls near a pond"
+    for _ in range(days + 1):
+        thief_page = fill_in_registration(
+            thief, username="victim", email=ADDRESS, password=secret
+        )
+        site.mails()
+        clock.move(DAY - 60)
+    account = register(site.visitor(), username="victim", email=ADDRESS)
+    enrol(site.visitor(), account, clock)
+
+    site.visitor().log_in(account)
+    assert not can_log_in(site, "victim", secret)
+    assert thief_page.path == "/register/verify"
+    assert thief.open("/enrol").path == "/login"
+
+
+@since("05")
+@attack(142, 146)
+@rate_limited
+@pytest.mark.parametrize("wait", [0, LIFETIME])
+def test_a_thief_s_wishes_for_mails_do_not_keep_the_owner_out(site, clock, wait):
+    mails = []
+    for number in range(4):
+        thief = site.visitor(network=f"192.0.2.{number}")
+        page = fill_in_registration(thief, email=ADDRESS)
+        for _ in range(4):
+            page = ask_again(page)
+            mails += site.mails()
+    assert len(mails) == 3
+
+    clock.move(wait)
+    page = begin(site)
+    mails += site.mails()
+    assert page.fill_in(email_code=mails[-1].code).path == "/enrol"
+
+
+@since("05")
+@attack(142)
+def test_of_two_who_want_one_name_the_first_to_prove_an_address_has_it(site):
+    slow = begin(site, username="kim", email="a@example.org")
+    slow_code = mailed_code(site)
+    quick = begin(site, username="KIM", email="b@example.org")
+    assert quick.fill_in(email_code=mailed_code(site)).path == "/enrol"
+    refused = slow.fill_in(email_code=slow_code)
+
+    assert refused.status == 422
+    assert "taken" in refused.find(".error").text()
+    assert slow.visitor.open("/enrol").path == "/login"
+    assert can_log_in(site, "KIM")
+    assert site.sql("SELECT count(*) FROM users") == [(1,)]
+    assert refused.visitor.open("/register").form("username", "email")
+
+
+@since("05")
+@attack(142)
+def test_a_name_that_nobody_proved_an_address_for_stays_free(site):
+    begin(site, username="kim")
+    site.mails()
+
+    register(site.visitor(), username="kim", email="other@example.org")
+
+
+@since("05")
+@attack(133, 142)
+@pytest.mark.ours
+def test_registrations_that_nobody_completes_are_gone_after_a_day(site, clock):
+    page = begin(site)
+    code = mailed_code(site)
+    clock.move(DAY)
+    site.run_hourly_tasks()
+    assert site.sql("SELECT count(*) FROM email_codes") == [(0,)]
+    assert page.visitor.open(page.path).path == page.path
+    clock.move(1)
+    begin(site, email="other@example.org")
+    site.run_hourly_tasks()
+
+    emails = site.sql("SELECT email FROM pending_registrations")
+    assert emails == [("other@example.org",)]
+    assert page.fill_in(email_code=code).path == "/login"
+
+
+@since("05")
+@attack(81, 42)
+@pytest.mark.ours
+def test_neither_password_nor_mailed_code_is_kept_to_read(site):
+    page = begin(site)
+    code = mailed_code(site)
+    kept = b"".join(
+        path.read_bytes()
+        for path in site.database.parent.glob(f"{site.database.name}*")
+    )
+    cookies = page.visitor.browser.cookies.values()
+    for place in (kept, *map(content_of, cookies), page.html.encode()):
+        assert code.encode() not in place
+        assert GOOD_PASSWORD.encode() not in place
+    assert ADDRESS.encode() in kept
+    assert not any(ADDRESS.encode() in content_of(cookie) for cookie in cookies)
+
+
+@since("05")
+@attack(80)
+def test_the_browser_knows_that_the_field_is_for_a_code(site):
+    field = begin(site).find("[name=email_code]").attributes
+
+    assert field["autocomplete"] == "one-time-code"
+    assert field["inputmode"] == "numeric"
+
+
+@since("05")
+@attack(106)
+def test_the_log_holds_no_mailed_code(site, log):
+    page = begin(site)
+    code = mailed_code(site)
+    page.fill_in(email_code=wrong(code))
+    page.fill_in(email_code=code)
+
+    assert code not in log.text

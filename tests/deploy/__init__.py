@@ -1,0 +1,1 @@
+"""The last step as it is deployed: its files, and the drill."""

@@ -1,0 +1,99 @@
+"""Visitors who never stop, and what they are answered meanwhile."""
+
+import threading
+from collections import Counter
+from contextlib import contextmanager
+
+from tests.kit.clock import RealClock
+from tests.kit.phone import scan
+
+VISITORS = 4
+
+
+class Traffic:
+    """Logged-in visitors who open a page and send a form, again and again."""
+
+    def __init__(self, site):
+        self.site = site
+        self.answers = Counter()
+        self.failures = []
+        self.is_over = threading.Event()
+
+    def visitors(self):
+        """Return those who come."""
+        return [self.site.logged_in(self.site.account()) for _ in range(VISITORS)]
+
+    def act(self, visitor):
+        """Open the protected page, and send a form that is rejected."""
+        self.answers[visitor.ask("GET", "/").status] += 1
+        page = visitor.open("/login").fill_in(username="", password="")
+        self.answers[page.status] += 1
+
+    def _go_on(self, visitor):
+        while not self.is_over.is_set():
+            try:
+                self.act(visitor)
+            except Exception as failure:  # noqa: BLE001  a thread would swallow it
+                self.failures.append(failure)
+
+    @contextmanager
+    def flowing(self):
+        """Let the visitors come; in the end wait for all of them."""
+        threads = [
+            threading.Thread(target=self._go_on, args=[visitor])
+            for visitor in self.visitors()
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            self.wait_for_more()
+            yield self
+            self.wait_for_more()
+        finally:
+            self.is_over.set()
+            for thread in threads:
+                thread.join()
+
+    def wait_for_more(self):
+        """Wait until a few more requests were answered."""
+        enough = self.answers.total() + len(self.failures) + 5 * VISITORS
+        self.site.wait_for(lambda: self.answers.total() + len(self.failures) >= enough)
+
+    def assert_nobody_noticed(self):
+        """Check that each page opened, and each form was rejected for what it said."""
+        assert not self.failures, self.failures
+        log = self.site.log_of("error")
+        assert set(self.answers) == {200, 422}, (self.answers, log)
+
+
+class Enrolments(Traffic):
+    """Users who enrol an authenticator and log in with it, one after the other."""
+
+    def __init__(self, site):
+        super().__init__(site)
+        self.accounts = []
+
+    def visitors(self):
+        """Return those who come: each time somebody else."""
+        return [None] * VISITORS
+
+    def act(self, visitor):
+        """Enrol an authenticator in one browser; log in with it in another."""
+        account = self.site.account_without_factor()
+        page = self.site.visitor().give_password(account)
+        account.authenticator = scan(page, RealClock())
+        page = page.fill_in(code=account.authenticator.code_from(0))
+        self.answers[page.status, len(page.find_all(".recovery-code"))] += 1
+        page = self.site.visitor().give_password(account)
+        code = account.authenticator.code_from(1)
+        page = page.fill_in(code=code)
+        if page.status == 422:  # the secret got its new key at this very moment
+            page = page.fill_in(code=code)
+        self.answers[page.status, page.path] += 1
+        self.accounts.append(account)
+
+    def assert_nobody_noticed(self):
+        """Check that everybody enrolled, and logged in."""
+        log = self.site.log[-2000:]
+        assert not self.failures, (self.failures, log)
+        assert set(self.answers) == {(200, 10), (200, "/")}, (self.answers, log)

@@ -1,0 +1,1 @@
+"""Visitors whom nobody planned, and the model that knows what has to happen."""

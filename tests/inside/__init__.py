@@ -1,0 +1,1 @@
+"""What our own steps do inside: rows, log, settings, commands, wording."""

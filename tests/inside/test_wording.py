@@ -1,0 +1,552 @@
+"""The wording and the look of our own steps, and their files: beyond the contract."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from tests.contract.test_account import CHANGES
+from tests.contract.test_account import change
+from tests.contract.test_account import logged_in
+from tests.contract.test_account import move
+from tests.contract.test_account import prove
+from tests.contract.test_every_page import pages_of
+from tests.contract.test_recovery import recover
+from tests.kit.marks import attack
+from tests.kit.marks import gap
+from tests.kit.marks import since
+from tests.kit.marks import until
+from tests.kit.stage import GOOD_PASSWORD
+from tests.kit.stage import enrol
+from tests.kit.stage import fill_in_registration
+
+pytestmark = pytest.mark.ours
+
+EIGHT_STARTERS = """
+import sys
+from multiprocessing import Barrier, Pool
+
+from app import create_app
+
+
+def start(number):
+    cheap = {"PASSWORD_HASH_METHOD": "pbkdf2:sha256:1", "DEVELOPMENT": True}
+    return create_app(cheap).config["SECRET_KEY"]
+
+
+if __name__ == "__main__":
+    number = int(sys.argv[1])
+    together = Barrier(number)
+    with Pool(number, together.wait) as pool:
+        print(*pool.map(start, range(number), chunksize=1))
+"""
+LOGIN_REFUSED = "That username and password do not match. Check both and try again."
+CODE_REFUSED = (
+    "That code did not work. "
+    "Wait for the next one and try again. Each code works only once."
+)
+CODE_USED = "That code was used a moment ago. Wait for the next one."
+RECOVERY_REFUSED = (
+    "That recovery code did not work. "
+    "Check it, or use another one. Each works only once."
+)
+PROOF_REFUSED = (
+    "That password or code did not work. "
+    "Check the password and use a new code. Each code works only once."
+)
+RESET_SENT = (
+    "If there's an account with this address, an email is on its way. "
+    "It can take a few minutes, so check your spam folder too. "
+    "You'll also need your authenticator app or a recovery code."
+)
+OTHERS_LOGGED_OUT = "You've been logged out on all other devices."
+LINK_DEAD = "This link no longer works. Each link works once, for 20 minutes."
+
+
+def error_on(page):
+    """Return the words with which a page refuses a form."""
+    return page.find(".error").text()
+
+
+def test_a_refused_login_does_not_say_which_half_was_wrong(visitor):
+    page = visitor.open("/login").fill_in(username="kim", password="wrong")
+
+    assert error_on(page) == LOGIN_REFUSED
+
+
+@since("06")
+@attack(7)
+def test_a_character_that_cannot_be_stored_is_refused_as_such(visitor):
+    page = visitor.open("/login").fill_in(username="ad\0min", password="password")
+
+    assert page.status == 422
+    assert error_on(page) == (
+        "Something in this form is not plain text. Clear the field and type it again."
+    )
+
+
+@since("02")
+def test_a_refused_code_says_what_to_do(site, account):
+    code = account.authenticator.code()
+    for text, words in (
+        (account.authenticator.wrong_code(), CODE_REFUSED),
+        ("12345", "Enter the six digits from your app."),
+    ):
+        page = site.visitor().give_password(account).fill_in(code=text)
+        assert error_on(page) == words
+    site.visitor().give_password(account).fill_in(code=code)
+    used = site.visitor().give_password(account).fill_in(code=code)
+    assert error_on(used) == CODE_USED
+
+
+@since("02")
+def test_the_code_page_takes_the_focus(visitor, account):
+    field = visitor.give_password(account).find("[name=code]")
+
+    assert "autofocus" in field.attributes
+
+
+@since("02")
+@attack(28)
+def test_a_login_that_took_too_long_says_so(visitor, account, clock):
+    page = visitor.give_password(account)
+    clock.move(10 * 60 + 1)
+    page = page.fill_in(code=account.authenticator.code())
+
+    assert (
+        "For your security, we only wait ten minutes for a code. Log in again."
+        in page.text
+    )
+    assert "stopped waiting" not in visitor.open("/login").text
+
+
+@since("03")
+def test_a_refused_enrolment_says_what_to_do(site):
+    page = (
+        site.visitor()
+        .give_password(site.account_without_factor())
+        .fill_in(code="000000")
+    )
+
+    advice = "Still not working? Set your phone's clock to automatic."
+    assert error_on(page) == f"{CODE_REFUSED} {advice}"
+
+
+@since("03")
+def test_the_recovery_codes_come_with_good_advice(site, clock):
+    page = enrol(site.visitor(), site.account_without_factor(), clock)
+
+    assert "Your authenticator app is set up, and you're logged in." in page.text
+    assert "You will not see them again" in page.text
+    assert page.follow("I've saved them").path == "/"
+
+
+@since("03")
+@attack(59)
+def test_after_a_recovery_code_the_page_says_how_many_are_left(site, account):
+    first, second = account.recovery_code(), account.recovery_code()
+
+    assert (
+        "You used a recovery code. You have 9 left."
+        in recover(site, account, first).text
+    )
+    assert "You have 8 left." in recover(site, account, second).text
+    assert error_on(recover(site, account, first)) == RECOVERY_REFUSED
+
+
+@since("05")
+@attack(59)
+def test_when_two_recovery_codes_are_left_or_fewer_the_page_says_what_to_do(
+    site, account
+):
+    advice = "You're running low. Create new codes on your account page."
+    for left in range(9, -1, -1):
+        page = recover(site, account, account.recovery_code())
+        assert f"You have {left} left." in page.text
+        assert (advice in page.text) == (left <= 2), left
+    assert advice not in page.visitor.open("/").text
+
+
+@since("05")
+def test_the_account_page_says_what_is_set_up_and_leads_to_each_change(site, account):
+    visitor = logged_in(site, account)
+    page = visitor.open("/").follow("Your account")
+
+    assert page.path == "/account"
+    assert "10 of 10 left" in page.text
+    assert "password and a code, and logs you out on all other devices" in page.text
+    for words, path in zip(
+        ("Change password", "Move to a new authenticator app", "Create new codes"),
+        CHANGES,
+        strict=True,
+    ):
+        assert visitor.open("/account").follow(words).path == path
+
+
+@since("05")
+@attack(1)
+@pytest.mark.parametrize("path", CHANGES)
+def test_a_refused_proof_says_what_to_do_and_takes_the_focus(site, account, path):
+    visitor = logged_in(site, account)
+    page = prove(visitor, account, path, current_password="wrong", code="123456")
+
+    assert error_on(page) == PROOF_REFUSED
+    assert page.title.startswith("Error: ")
+    assert page.find("[autofocus]").text() == PROOF_REFUSED
+
+
+@since("05")
+def test_a_change_says_what_happened_to_other_devices(site, account):
+    visitor = logged_in(site, account)
+
+    page = change(visitor, account, "/account/password")
+    assert (
+        "Your password has been changed. You've been logged out on all other devices."
+        in page.text
+    )
+    assert "Your password has been changed" not in visitor.open("/account").text
+    page = change(visitor, account, "/account/phone")
+    assert f"Your new authenticator app is set up. {OTHERS_LOGGED_OUT}" in page.text
+    page = change(visitor, account, "/account/recovery-codes")
+    assert "You will not see them again" in page.text
+    assert page.follow("I've saved them").path in ("/", "/account")
+
+
+@since("05")
+def test_a_refused_code_of_a_new_authenticator_says_what_to_do(site, account, clock):
+    visitor = logged_in(site, account)
+    page = prove(visitor, account, "/account/phone")
+    assert "You have ten minutes." in page.text
+    page = page.fill_in(code="000000")
+
+    assert error_on(page).startswith(CODE_REFUSED)
+
+
+@since("05")
+@attack(72)
+def test_a_session_that_ends_after_too_many_wrong_codes_says_so(site, account, clock):
+    visitor = logged_in(site, account)
+    for count in range(20):
+        if count % 5 == 0:
+            clock.move(15 * 60)
+        wrong = account.authenticator.wrong_code()
+        page = prove(visitor, account, "/account/phone", code=wrong)
+
+    words = "There were too many wrong codes, so we've logged you out. Log in again."
+    assert page.path == "/login"
+    assert words in page.text
+    assert words not in visitor.open("/login").text
+
+
+@since("05")
+def test_the_page_that_asks_for_a_link_says_the_same_to_everybody(visitor, account):
+    page = visitor.open("/login").follow("Forgot your password?")
+    page = page.fill_in(email="nobody@example.org")
+
+    assert RESET_SENT in page.text
+    assert page.path == "/login"
+
+
+@since("05")
+@attack(86)
+def test_a_dead_link_says_what_to_do(visitor):
+    page = visitor.open("/reset/x.y.z")
+
+    assert page.path == "/reset"
+    assert LINK_DEAD in page.text
+    assert page.find("[name=email]")
+
+
+@since("05")
+@attack(48)
+def test_a_refused_mailed_code_says_what_to_do(site):
+    page = fill_in_registration(site.visitor())
+    for text, words in (
+        ("00000000", "That code did not work. Use the code from the latest email."),
+        ("1234567", "Enter the eight digits from the email."),
+    ):
+        page = page.fill_in(email_code=text)
+        assert error_on(page) == words
+        assert page.find("[name=email_code]").attributes["value"] == ""
+
+
+@since("05")
+@pytest.mark.parametrize("path", CHANGES)
+def test_the_pages_of_the_account_are_as_easy_to_use_as_the_others(site, account, path):
+    visitor = logged_in(site, account)
+    authenticator, page, _ = move(visitor, account)
+    account.authenticator = authenticator
+    pages = [page, visitor.open(path), prove(visitor, account, path, code="")]
+    pages.append(prove(visitor, account, "/account/phone"))
+    for page in pages:
+        assert len(page.find_all("h1")) == 1
+        heading = f"{page.find('h1').text()} · Door"
+        assert page.title.removeprefix("Error: ") == heading
+        for field in page.find_all("input:not([type=hidden])"):
+            assert page.find(f"label[for={field.attributes['id']}]").text()
+            for name in field.attributes.get("aria-describedby", "").split():
+                assert page.find(f"#{name}").text()
+        assert not page.find_all("[style], script:not([src]), style")
+
+
+@since("03")
+def test_the_authenticator_shows_the_name_of_the_door(site):
+    account_without_factor = site.account_without_factor()
+    page = site.visitor().give_password(account_without_factor)
+
+    assert page.find(
+        f"a[href^='otpauth://totp/Door:{account_without_factor.username}?']"
+    )
+    assert page.find("svg[role=img][aria-label]")
+
+
+@since("02")
+def test_the_code_page_says_how_much_time_there_is(visitor, account):
+    assert "You have ten minutes." in visitor.give_password(account).text
+
+
+@since("03")
+def test_the_focus_stays_above_the_qr_code_until_something_is_wrong(site):
+    page = site.visitor().give_password(site.account_without_factor())
+
+    assert not page.find_all("[autofocus]")
+    assert "autofocus" in page.fill_in(code="1").find("[name=code]").attributes
+
+
+@since("03")
+@until("03")
+def test_the_log_says_at_the_start_that_second_factors_are_forgotten(
+    step, clock, caplog
+):
+    step.start(clock)
+
+    assert "a restart deletes them" in caplog.text
+
+
+@attack(115)
+@pytest.mark.parametrize(
+    ("method", "path", "how", "status", "words", "way_out"),
+    [
+        ("GET", "/nothing/here", {}, 404, "Page not found", "/"),
+        ("POST", "/login", {}, 400, "This form has expired", "/login"),
+        ("GET", "/logout", {}, 405, "That does not work here", "/"),
+        ("POST", "/logout", {}, 400, "This form has expired", "/"),
+        (
+            "POST",
+            "/login",
+            {"data": {"a": "x" * 17_000}},
+            413,
+            "text is too long",
+            "/login",
+        ),
+        ("GET", "/static/nothing.css", {}, 404, "Page not found", "/"),
+    ],
+)
+def test_an_error_has_a_page_that_leads_on(
+    visitor, method, path, how, status, words, way_out
+):
+    visitor.open("/login")
+    page = visitor.ask(method, path, **how)
+
+    assert page.status == status
+    assert words in page.find("h1").text()
+    assert "stylesheet" in page.html
+    assert visitor.ask("GET", way_out).status < 400
+    assert page.find("main a").attributes["href"] in (way_out, "/")
+    assert page.headers["Cache-Control"] == "no-store"
+
+
+@attack(94)
+def test_a_form_whose_session_is_gone_leads_back_to_itself(site, account):
+    target, data = (
+        site.visitor()
+        .open("/login?next=/a%3Fb%3D1")
+        .filled_in(username=account.username, password=account.password)
+    )
+
+    page = site.visitor().send(target, data)
+
+    assert page.status == 400
+    assert "Open the form again" in page.text
+    assert page.follow("Back to the form").path.replace("%3F", "?").replace(
+        "%3D", "="
+    ) == ("/login?next=/a?b=1")
+
+
+@since("02")
+@attack(115)
+def test_the_page_for_too_many_attempts_says_how_long(visitor, account, clock):
+    visitor.give_password(account)
+    for _ in range(6):
+        page = visitor.open("/login/code").fill_in(
+            code=account.authenticator.wrong_code()
+        )
+    clock.move(3 * 60)
+    visitor.open("/login/code")
+    page = visitor.fill_in(code=account.authenticator.wrong_code())
+
+    assert page.status == 429
+    assert page.find("h1").text() == "Too many attempts"
+    assert "Try again in 12 minutes" in page.text
+    assert int(page.headers["Retry-After"]) == 12 * 60
+    assert page.find("main a").attributes["href"] == "/login/code"
+
+
+@gap
+@attack(140)
+@until("03")
+def test_without_a_secret_key_a_restart_or_a_second_process_knows_nobody(step, clock):
+    site = step.start(clock, SECRET_KEY="")
+    visitor = site.visitor()
+    visitor.log_in(site.account())
+    assert visitor.is_logged_in()
+
+    other = site.start_again().visitor().take_cookies_of(visitor)
+
+    assert not other.is_logged_in()
+
+
+@since("04")
+@attack(140)
+@pytest.mark.races
+def test_eight_that_start_together_agree_on_one_key_that_only_we_may_read(
+    step, tmp_path
+):
+    shutil.copytree(step.folder / "app", tmp_path / "app")
+    (tmp_path / "eight.py").write_text(EIGHT_STARTERS, "utf-8")
+    environment = {k: v for k, v in os.environ.items() if k != "SECRET_KEY"}
+
+    def keys(number):
+        command = [sys.executable, "eight.py", str(number)]
+        output = subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "SECRET_KEY is not set" in output.stderr
+        return set(output.stdout.split())
+
+    [key] = keys(8)
+    assert re.fullmatch("[0-9a-f]{64}", key)
+    assert keys(1) == {key}  # after a restart
+    files = list((tmp_path / "instance").iterdir())
+    assert {file.name for file in files} == {"secret_key", "totp_keys"}
+    if os.name == "posix":  # elsewhere a mode means nothing
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+
+
+def test_every_page_needs_nothing_from_another_host(step, visitor, account):
+    seen = [visitor.open("/login"), visitor.give_password(account)]
+    seen += [visitor.open(path) for path in pages_of(step)]
+    visitor.log_in(account)
+    seen += [visitor.open(path) for path in pages_of(step)]
+    for page in seen:
+        for element in page.find_all("[src], link[href], form[action]"):
+            of = element.attributes
+            address = of.get("src") or of.get("href") or of["action"]
+            assert address.startswith("/")
+            assert not address.startswith("//")
+        assert not page.find_all("[style], script:not([src]), style")
+
+
+def test_each_page_is_named_in_its_title_and_has_one_heading(step, visitor, account):
+    titles = set()
+    pages = [visitor.open("/login"), visitor.give_password(account)]
+    pages += [visitor.open(path) for path in pages_of(step)]
+    visitor.log_in(account)
+    pages += [visitor.open(path) for path in pages_of(step)]
+    for page in pages:
+        assert len(page.find_all("h1")) == 1
+        assert page.title == f"{page.find('h1').text()} · Door"
+        titles.add((page.path.partition("?")[0], page.title))
+
+    assert len({title for _, title in titles}) == len(titles)
+
+
+def test_every_field_has_a_label_and_what_describes_it_is_there(step, visitor, account):
+    pages = [visitor.open("/login"), visitor.give_password(account)]
+    pages += [visitor.open(path) for path in pages_of(step)]
+    visitor.log_in(account)
+    pages += [visitor.open(path) for path in pages_of(step)]
+    for page in pages:
+        for field in page.find_all("input:not([type=hidden])"):
+            assert page.find(f"label[for={field.attributes['id']}]").text()
+            for name in field.attributes.get("aria-describedby", "").split():
+                assert page.find(f"#{name}").text()
+
+
+def test_a_copied_step_runs_from_its_own_folder_with_flask_run(step):
+    """The reader's command, as far as it goes without a port: it finds the app."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASK")}
+    answer = subprocess.run(
+        [sys.executable, "-m", "flask", "--debug", "routes"],
+        cwd=step.folder,
+        env=environment | {"SECRET_KEY": "for this test alone, not for you"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert answer.returncode == 0, answer.stderr
+    assert "auth.login" in answer.stdout
+
+
+def test_a_refused_form_says_so_in_the_title_and_takes_the_focus(visitor):
+    page = visitor.open("/login").fill_in(username="kim", password="wrong")
+
+    assert page.title.startswith("Error: ")
+    assert page.find("[autofocus]").text() == LOGIN_REFUSED
+    assert page.find("[name=username]").attributes["value"] == "kim"
+    assert page.find("[name=password]").attributes["value"] == ""
+
+
+def test_an_empty_field_is_named_and_takes_the_focus(visitor):
+    page = visitor.open("/login").fill_in(username="kim", password="")
+
+    password = page.find("[name=password]").attributes
+    error = page.find(f"#{password['aria-describedby'].split()[-1]}")
+    assert page.status == 422
+    assert password["aria-invalid"] == "true"
+    assert "autofocus" in password
+    assert "password" in error.text()
+
+
+@attack(80)
+def test_a_button_that_shows_the_password_is_made_by_a_script_of_our_own(visitor):
+    page = visitor.open("/login")
+
+    script = visitor.open(page.find("script[src]").attributes["src"])
+    assert script.status == 200
+    assert "Show password" in script.html
+
+
+@since("03")
+def test_the_way_back_to_the_authenticator_keeps_where_the_login_leads(site, account):
+    page = site.visitor().give_password(account, to="/login?next=/account")
+    page = page.follow("Use a recovery code instead").follow(
+        "Use your authenticator app instead"
+    )
+
+    assert page.path == "/login/code?next=/account"
+
+
+@since("05")
+def test_beginning_again_keeps_where_the_login_leads(site):
+    visitor = site.visitor()
+    visitor.open("/register?next=/account").fill_in(
+        username="kim",
+        email="kim@example.org",
+        password=GOOD_PASSWORD,
+        confirm=GOOD_PASSWORD,
+    )
+    page = visitor.page.follow("Start again")
+
+    assert page.path == "/register?next=/account"

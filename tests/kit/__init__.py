@@ -1,0 +1,1 @@
+"""What tests are written with: steps or apps of yours, visitors, phones, servers."""

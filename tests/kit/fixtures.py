@@ -1,0 +1,103 @@
+"""What each test is given: a step, its site, a visitor, an account, a clock."""
+
+import logging
+
+import pytest
+import time_machine
+from qrcode import QRCode
+
+from tests.kit.clock import MovableClock
+from tests.kit.clock import RealClock
+from tests.kit.mailbox import Mailbox
+from tests.kit.running import RemoteSite
+from tests.kit.running import RemoteStage
+from tests.kit.stage import Stage
+from tests.kit.stage import close_databases
+from tests.kit.stage import folder_of
+
+# tests with one of these see what the app writes: the registration as well
+READS = {"log", "caplog", "capsys", "capfd"}
+NOON = 1_780_000_020  # the beginning of a time step
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_qr_codes():
+    """Draw QR codes without looking for the prettiest one; readers do not mind."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(QRCode, "best_mask_pattern", lambda code: 0)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def closed_databases():
+    """Leave no connection open."""
+    yield
+    close_databases()
+
+
+@pytest.fixture
+def step(request):
+    """Return the stage that the test runs against: the number is its parameter."""
+    own, url = (request.config.getoption(option) for option in ("--app", "--url"))
+    number, folder = request.param[:2], own and own.resolve()
+    stage = Stage(number, folder or folder_of(request.param), own=bool(own))
+    if url:
+        stage = RemoteStage(number)
+    stage.names = request.config.getoption("--map") or stage.names
+    return stage
+
+
+@pytest.fixture
+def clock(request):
+    """Return the clock: it stands still, except in front of a running server."""
+    if request.config.getoption("--url"):
+        yield RealClock()
+        return
+    with time_machine.travel(NOON, tick=False) as traveller:
+        yield MovableClock(traveller)
+
+
+@pytest.fixture
+def site(request, step, clock):
+    """Return the running app, with nothing in its memory."""
+    url, file = (request.config.getoption(o) for o in ("--url", "--mailbox"))
+    if url:
+        may_lock = request.node.get_closest_marker("last") is not None
+        return RemoteSite(step, url, clock, Mailbox(file) if file else None, may_lock)
+    site = step.start(clock)
+    if READS.intersection(request.fixturenames):
+        site.is_fresh = False
+    return site
+
+
+@pytest.fixture
+def log(request, caplog):
+    """Return all that the app writes to its log."""
+    if request.config.getoption("--url"):
+        pytest.skip("not run with --url: the test reads the log")
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+@pytest.fixture
+def visitor(site):
+    """Return a visitor who was never here."""
+    return site.visitor()
+
+
+@pytest.fixture
+def account_without_factor(site):
+    """Return an account without a second factor."""
+    return site.account_without_factor()
+
+
+@pytest.fixture
+def account(site):
+    """Return an account with all that the step asks for."""
+    return site.account()
+
+
+@pytest.fixture
+def authenticator(account):
+    """Return the phone of the account."""
+    return account.authenticator

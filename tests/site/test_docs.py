@@ -1,0 +1,541 @@
+"""The site: it shows the code as it is, and explains each change."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from itertools import pairwise
+
+import pytest
+from selectolax.lexbor import LexborHTMLParser
+
+from tests import table
+from tests.attacks import ATTACKS
+from tests.kit.real_browser import need
+from tests.kit.stage import ROOT
+from tests.kit.stage import STEPS
+from tests.site.built_site import DOCS_IN
+from tests.site.built_site import pages_of
+from tests.site.built_site import run
+from tests.steps.test_steps import routes_of
+from tools import changes
+
+OLD = """\
+def a():
+    x = 1
+    return x
+
+
+def b():
+    return 2
+"""
+NEW = """\
+def a():
+    x = 1
+    return x
+
+
+def between():
+    x = 1
+    return x
+
+
+def b():
+    return 2
+"""
+TEMPLATE = """\
+{% extends "base.html" %}
+{% block title %}One{% endblock %}
+{% block main %}
+<p>{% block inner %}
+Two
+{% endblock %}</p>
+{% endblock %}
+"""
+CLASS = """\
+# why
+LIMIT = 5
+
+class A:
+    name = "a"
+
+    @property
+    def size(self):
+        return 1
+"""
+
+CHANGES = [
+    (after, path)
+    for _, after in pairwise(STEPS)
+    for path in changes.changed_files(after)
+]
+each_change = pytest.mark.parametrize(("number", "path"), CHANGES)
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """Return a function that puts a file, as it was and as it is, into two steps."""
+
+    def plant(path, old, new):
+        sides = {"01": {path: old.splitlines()}, "02": {path: new.splitlines()}}
+        monkeypatch.setattr(changes, "files", sides.get)
+        return changes.compare.__wrapped__("02", path)
+
+    return plant
+
+
+def old_side(rows):
+    """Return the lines that were there before."""
+    return [text for sign, text in rows if sign != "+"]
+
+
+def new_side(rows):
+    """Return the lines that are there now."""
+    return [text for sign, text in rows if sign != "-"]
+
+
+def signs_and_texts(rows):
+    """Return what a comparison shows of each line."""
+    return [(row.sign, row.text) for row in rows]
+
+
+# Reading the steps
+
+
+@each_change
+def test_a_comparison_gives_both_files_back(number, path):
+    rows = signs_and_texts(changes.compare(number, path))
+
+    assert old_side(rows) == changes.files(changes.before(number)).get(path, [])
+    assert new_side(rows) == changes.files(number).get(path, [])
+
+
+@each_change
+def test_every_changed_line_belongs_to_a_hunk_that_shows_it(number, path):
+    rows = changes.compare(number, path)
+    excerpt = changes.excerpt(rows, changes.hunks(number, path))
+
+    shown = [row for row in excerpt if row and row.sign != " " and row.text]
+    assert shown == [row for row in rows if row.sign != " " and row.text]
+
+
+def test_a_function_that_looks_like_its_neighbour_is_new_as_a_whole(planted):
+    rows = planted("app/m.py", OLD, NEW)
+
+    added = [row.text for row in rows if row.sign == "+"]
+    assert {row.owner for row in rows if row.sign != " "} == {"between"}
+    assert "\n".join(added).strip().startswith("def between():")
+
+
+def test_a_new_symbol_says_after_which_it_stands(planted):
+    rows = planted("app/m.py", OLD, NEW)
+
+    assert changes.stands_after(rows, "between") == "a"
+    assert changes.stands_after(rows, "b") is None
+    new_file = planted("app/m.py", "", NEW)
+    assert changes.stands_after(new_file, "between") is None
+
+
+def test_a_change_in_a_long_function_leaves_out_what_is_far_away(planted):
+    body = [f"    x{n} = {n}" for n in range(40)]
+    old = "\n".join(["def a():", *body])
+    rows = planted("app/m.py", old, old.replace("= 3\n", "= 4\n"))
+
+    shown = changes.excerpt(rows, ["a"])
+    assert [row.text.strip() for row in shown if row] == [
+        *("x0 = 0", "x1 = 1", "x2 = 2", "x3 = 3", "x3 = 4"),
+        *("x4 = 4", "x5 = 5", "x6 = 6"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "expected"),
+    [
+        (
+            "m.py",
+            CLASS,
+            [("LIMIT", 1, 2), ("A", 4, 9), ("A.size", 7, 9)],
+        ),
+        ("t.html", TEMPLATE, [("title", 2, 2), ("main", 3, 7), ("inner", 4, 6)]),
+        ("x.txt", "Flask\n", []),
+    ],
+)
+def test_symbols_are_found_with_the_comment_over_them(path, text, expected):
+    assert changes.symbols(path, text.splitlines()) == expected
+
+
+@pytest.mark.parametrize("where", ["nothing", "B", "/= [15]/", "/nowhere/"])
+def test_a_symbol_or_pattern_that_is_not_there_once_is_refused(where):
+    lines = [*CLASS.splitlines(), "B = 1", "B = 2"]
+
+    with pytest.raises(changes.UnknownError, match=re.escape(where)):
+        changes.find_lines("m.py", lines, where)
+
+
+def test_a_pattern_that_fits_one_line_finds_it():
+    assert changes.find_lines("m.py", CLASS.splitlines(), "/^LIMIT/") == (2, 2)
+
+
+@pytest.mark.parametrize("number", STEPS)
+def test_the_gaps_are_those_that_the_tests_show(number):
+    shown = [t.sentence for t in table.all_tests() if t.is_gap and t.runs_on(number)]
+
+    listed = [gap.sentence.lower() for gap in changes.gaps_in(number)]
+    assert sorted(listed) == sorted(f"{sentence}." for sentence in shown)
+
+
+@pytest.mark.parametrize("number", STEPS)
+def test_a_step_is_open_to_an_attack_where_a_test_sees_it_work(number):
+    for attack, row in ATTACKS.items():
+        tests = [t for t in table.all_tests() if attack in t.attacks]
+        tests = [t for t in tests if t.runs_on(number)]
+        works = any(t.is_gap for t in tests)
+        says = changes.outcome(number, attack, row)
+
+        assert (says == "**open**") == works
+        assert (says == "holds") == (number >= row.closed)
+        assert bool(says) == (number >= row.since)
+        assert tests or not says
+
+
+@pytest.mark.parametrize("number", STEPS)
+def test_the_routes_are_those_that_the_step_answers(number):
+    read = changes.routes(number).items()
+
+    pairs = {(method, path) for path, methods in read for method in methods}
+    assert pairs == routes_of(STEPS[number])
+
+
+# Pages that cannot be built
+
+
+@pytest.fixture
+def convert(tmp_path):
+    """Return a function that writes pages and turns the first one into HTML."""
+    need("tools.stepdocs", DOCS_IN)
+    markdown = need("markdown", DOCS_IN)
+
+    def convert(**pages):
+        for name, text in pages.items():
+            (tmp_path / f"{name.strip('_')}.md").write_text(text, "utf-8")
+        text = next(iter(pages.values()))
+        if text.startswith("---\n"):
+            text = text.split("---\n", 2)[2]
+        configs = {"tools.stepdocs": {"docs": tmp_path}}
+        names = ["abbr", "tables", "tools.stepdocs"]
+        return markdown.markdown(text, extensions=names, extension_configs=configs)
+
+    return convert
+
+
+@pytest.mark.site
+@pytest.mark.parametrize(
+    ("directive", "words"),
+    [
+        ("::: code 01 app/nowhere.py", "step 01 has no app/nowhere.py"),
+        ("::: code 01 app/auth.py nobody", "app/auth.py has 0 of nobody"),
+        ("::: code 01 app/auth.py /form/", "fits 6 lines of app/auth.py, not one"),
+        ("::: code 01 app/templates/login.html nobody", "there is: title, main"),
+        ("::: code 09 app/auth.py", "there is no step 09"),
+        ("::: code 01", "::: code needs 2 words or more"),
+        ("::: diff 02 app/nowhere.py", "neither step 01 nor 02 has app/nowhere.py"),
+        ("::: diff 02 app/auth.py logout", "app/auth.py has no change of logout"),
+        ("::: diff 02 app/pages.py", "app/pages.py is the same in 01 and 02"),
+        ("::: diff 02 app/auth.py\n    @ logout\n    A note.", "no change of logout"),
+        ("::: diff two app/auth.py", "there is no step two"),
+        ("::: summary 09", "there is no step 09"),
+        ("::: gaps 09", "there is no step 09"),
+        ("::: diagram nowhere.svg", "there is no"),
+        ("::: file nowhere.py", "there is no"),
+        ("::: settings 05", "step 05 has no app/config.py"),
+        ("::: wish 01", "there is no ::: wish, only code, diff"),
+    ],
+)
+def test_what_is_not_there_is_named_with_page_and_line(convert, directive, words):
+    text = f"---\ntitle: x\n---\n# Title\n\n{directive}\n"
+
+    with pytest.raises(Exception, match=re.escape(words)) as caught:
+        convert(page=text)
+    assert "page.md:6: " in str(caught.value)
+
+
+def explaining(number, but=()):
+    """Return directives that explain every change of a step, but for some."""
+    blocks = []
+    for path in changes.changed_files(number):
+        names = [n for n in changes.hunks(number, path) if (path, n) not in but]
+        if names:
+            blocks.append(f"::: diff {number} {path} {' '.join(names)}\n    Why.\n")
+    return "\n".join(blocks)
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("number", list(STEPS)[1:])
+def test_a_chapter_that_explains_everything_is_built(convert, number):
+    assert "<p>Why.</p>" in convert(**{f"{number}-a": explaining(number)})
+
+
+@pytest.mark.site
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "::: diff 02 app/pending_login.py begin_pending_login\n",
+        "::: diff 02 app/pending_login.py begin_pending_login\n\n    \nNot indented.\n",
+        "::: diff 02 app/pending_login.py\n    All of it.\n",
+        "::: diff 02 app/pending_login.py\n"
+        "    @ begin_pending_login\n    @ imports\n    Why.\n",
+        "::: diff 03 app/sessions.py get_or_create_session_id\n    Of another step.\n",
+    ],
+)
+def test_a_change_that_nothing_explains_fails(convert, rest):
+    missing = ("app/pending_login.py", "begin_pending_login")
+    text = explaining("02", but=[missing])
+
+    with pytest.raises(Exception, match="does not explain") as caught:
+        convert(_02_a=f"{text}\n{rest}")
+    assert str(caught.value).splitlines()[1:] == [
+        "  app/pending_login.py begin_pending_login"
+    ]
+
+
+@pytest.mark.site
+def test_a_change_may_be_explained_on_another_page_of_the_chapter(convert):
+    missing = ("app/pending_login.py", "begin_pending_login")
+    rest = "::: diff 02 app/pending_login.py begin_pending_login\n    Why.\n"
+
+    assert convert(_02_a=explaining("02", but=[missing]), _02b=rest)
+
+
+@pytest.mark.site
+def test_a_chapter_without_a_page_keeps_no_other_from_being_built(convert):
+    assert convert(_01_a="# One\n", _02_b=explaining("02"))
+
+
+@pytest.mark.site
+def test_a_page_of_a_chapter_that_shows_nothing_fails(convert):
+    with pytest.raises(Exception, match="chapter 03 does not explain"):
+        convert(_03_a="# Three\n")
+
+
+# Pages
+
+
+@pytest.mark.site
+def test_a_diff_shows_signs_as_text_and_counts_in_words(convert):
+    page = convert(page="::: diff 02 app/auth.py login\n    *Why* it is.\n")
+
+    document = LexborHTMLParser(page)
+    assert document.css_first(".count").text() == "5 lines added, 3 deleted"
+    assert document.css_first("em").text() == "Why"
+    signs = [sign.text() for sign in document.css(".hunk ins .sign, .hunk del .sign")]
+    assert set(signs) == {"+ ", "- "}
+    assert [d.text() for d in document.css(".stop > .hunk del")] == [
+        '-     """Verify username and password, and log in."""\n',
+        "-             sessions.log_in(user)\n",
+        "-             return redirect(redirects.next_url())\n",
+    ]
+
+
+@pytest.mark.site
+def test_the_note_stands_above_its_hunk(convert):
+    notes = "@ login\n    Below.\n    @ imports\n    Above."
+    page = convert(page=f"::: diff 02 app/auth.py\n    {notes}")
+
+    text = LexborHTMLParser(page).body.text()
+    places = [
+        text.index(w) for w in ("Below.", "begin_pending", "Above.", "rate_limit\n")
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.site
+def test_the_command_under_a_diff_shows_the_same(convert):
+    if not shutil.which("git"):
+        need("git", "git")
+    for path in ("app/auth.py", "app/totp.py"):
+        page = LexborHTMLParser(convert(page=f"::: diff 02 {path}\n"))
+        command = shlex.split(page.css_first(".stop > pre > code").text())
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        changed = [
+            line
+            for line in done.stdout.splitlines()
+            if line[:1] in ("+", "-") and line[:3] not in ("+++", "---")
+        ]
+        rows = changes.compare("02", path)
+        assert changed == [row.sign + row.text for row in rows if row.sign != " "]
+
+
+@pytest.mark.site
+def test_code_is_shown_as_it_stands(convert):
+    page = convert(
+        page="::: code 01 app/users.py authenticate\n    Why.\n\n"
+        "::: code 01 app/auth.py /^INVALID_LOGIN_MESSAGE/\n\n"
+        "::: code 01 app/templates/home.html main\n"
+    )
+
+    shown = [code.text() for code in LexborHTMLParser(page).css(".stop > .hunk code")]
+    users = changes.files("01")["app/users.py"]
+    first, last = changes.find_lines("app/users.py", users, "authenticate")
+    assert shown[0].splitlines() == users[first - 1 : last]
+    assert shown[1].startswith("INVALID_LOGIN_MESSAGE = ")
+    assert shown[2].startswith("{% block main %}")
+
+
+@pytest.mark.site
+def test_a_whole_file_is_shown_once_and_linked_from_the_others(convert):
+    page = LexborHTMLParser(
+        convert(
+            page="::: diff 02 app/auth.py login\n\n::: diff 02 app/auth.py imports\n"
+        )
+    )
+
+    (whole,) = page.css("details.whole")
+    (link,) = page.css(".aside a")
+    assert link.attributes["href"] == f"#{whole.attributes['id']}"
+
+
+@pytest.mark.site
+def test_a_summary_lists_files_packages_and_routes(convert):
+    text = LexborHTMLParser(convert(page="::: summary 02\n")).body.text()
+
+    assert re.search(r"app/auth\.py\s+7\s+3", text)
+    assert "pyotp==2.12.0" in text
+    assert "/login/code" in text
+
+
+@pytest.mark.site
+def test_a_term_of_the_glossary_has_a_tooltip(convert):
+    glossary = "# Glossary\n\ndrift window\n:   How far [a clock](x.md) may be `off`.\n"
+    page = convert(page="The drift window is small.\n", glossary=glossary)
+
+    tooltip = LexborHTMLParser(page).css_first("abbr")
+    assert tooltip.attributes["title"] == "How far a clock may be off."
+    assert "abbr" not in convert(glossary=glossary)
+
+
+def test_the_contract_names_the_paths_of_every_step():
+    rows = re.findall(
+        r"^\| (\d\d) \| `(/.*?)` \| ([A-Z ]+) \|",
+        (ROOT / "docs" / "contract.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    for number, folder in STEPS.items():
+        assert routes_of(folder) == {
+            (method, path)
+            for since, path, methods in rows
+            for method in methods.split()
+            if since <= number
+        }
+
+
+# The site as a whole
+
+
+def article_of(page):
+    """Return what a page says, without what the theme puts around it."""
+    article = page.css_first("article")
+    for node in article.css("#__skip, .md-source-file"):
+        node.decompose()
+    return re.sub(r"\s*\n\s*", "\n", article.inner_html).strip()
+
+
+@pytest.mark.site
+def test_zensical_builds_the_same_pages(source, built):
+    need("zensical", "-r requirements/dev.in")
+    copy = source.parent / "zensical"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("site"))
+    done = run(copy, "zensical", "build", "--strict", "--clean")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+    ours, theirs = pages_of(built), pages_of(copy / "site")
+    assert ours.keys() == theirs.keys()
+    for name, page in ours.items():
+        assert article_of(page) == article_of(theirs[name]), name
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("builder", ["mkdocs", "zensical"])
+def test_a_page_that_shows_what_is_not_there_fails_the_build(tmp_path, source, builder):
+    need(builder, "-r requirements/dev.in")
+    copy = tmp_path / "copy"
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("site"))
+    with (copy / "docs" / "index.md").open("a", encoding="utf-8") as page:
+        page.write("\n::: code 01 app/nowhere.py\n")
+    lines = len((copy / "docs" / "index.md").read_text("utf-8").splitlines())
+
+    done = run(copy, builder, "build", "--strict")
+    assert done.returncode != 0
+    assert f"index.md:{lines}: step 01 has no app/nowhere.py" in (
+        done.stdout + done.stderr
+    )
+
+
+def shown_lines(listing):
+    """Return sign and text of each line that a listing shows."""
+    rows = [row.text() for row in listing.css("ins, del, span:has(> .sign)")]
+    return [(row[0], row[2:].removesuffix("\n")) for row in rows]
+
+
+@pytest.mark.site
+@each_change
+def test_what_a_chapter_shows_makes_of_one_step_the_next(built, number, path):
+    lines = changes.files(changes.before(number)).get(path, [])
+    for name, page in pages_of(built).items():
+        stops = page.css(".stop") if name[:2] == number else []
+        stops = [s for s in stops if s.css_first("header code").text() == path]
+        if not stops:
+            continue
+        (whole,) = [whole for stop in stops for whole in stop.css("details.whole")]
+        rows = shown_lines(whole)
+        assert old_side(rows) == lines
+        lines = new_side(rows)
+        shown = [
+            hunk for stop in stops for hunk in stop.css(":is(.stop, .imports) > .hunk")
+        ]
+        explained = {row for hunk in shown for row in shown_lines(hunk)}
+        assert {row for row in rows if row[0] != " " and row[1]} <= explained
+
+    assert lines == changes.files(number).get(path, [])
+
+
+@pytest.mark.site
+def test_a_chapter_lists_its_gaps_and_what_ends_them(built):
+    text = pages_of(built)["02-totp-verify/index.html"].body.text()
+
+    assert "A code works once more after a restart. Chapter 03 ends this." in text
+    assert "passes the code on. No chapter ends this: passkeys do." in text
+
+
+@pytest.mark.site
+def test_the_table_of_attacks_says_what_is_open(built):
+    rows = {
+        cells[0].text(): [cell.text() for cell in cells]
+        for row in pages_of(built)["attacks/index.html"].css("article tr")
+        if (cells := row.css("td"))
+    }
+
+    assert len(rows) == len(ATTACKS)
+    assert rows["33"][1:5] == [ATTACKS[33].what, "open", "open", "open"]
+    assert rows["12"][1:5] == [ATTACKS[12].what, "", "holds", "holds"]
+
+
+@pytest.mark.site
+def test_nothing_on_a_page_comes_from_another_host(built):
+    for name, page in pages_of(built).items():
+        for node in page.css("[src], link[href], [srcset], [data-src], use, iframe"):
+            if node.attributes.get("rel") not in ("canonical", "prev", "next"):
+                places = " ".join(filter(None, node.attributes.values()))
+                assert "//" not in places, f"{name}: {node.html}"
+        assert "style" not in {n.tag for n in page.css("article style:not(svg *)")}
+    for path in built.rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", path.read_text())
+
+
+@pytest.mark.site
+def test_every_picture_says_what_it_shows(built):
+    for name, page in pages_of(built).items():
+        assert all(img.attributes.get("alt") for img in page.css("article img")), name
+        for drawing in page.css(".diagram svg"):
+            assert drawing.css_first("title").text(), name
+            assert drawing.css_first("desc").text(), name

@@ -1,0 +1,130 @@
+"""The site in a real browser: wide and narrow, light and dark, and with its buttons."""
+
+from urllib.parse import parse_qs
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.contract.test_browser import axe_faults
+from tests.kit.real_browser import Screen
+from tests.kit.real_browser import launch
+from tests.kit.real_browser import need
+from tests.kit.stage import DEMO_SECRET
+from tests.site.built_site import pages_of
+from tools import changes
+
+pytestmark = [pytest.mark.site, pytest.mark.browser]
+
+OF_THE_THEME = {  # its search has no name, and its copy buttons are landmarks
+    rule: {"enabled": False} for rule in ("aria-dialog-name", "landmark-unique")
+}
+
+LOOKS = (
+    ("light", 320, {"rules": OF_THE_THEME}),
+    ("dark", 1280, {"runOnly": ["color-contrast"]}),
+)
+# Chapters show thousands of pieces of code in a few colours: one of each is judged.
+LEAVE_ONE_OF_EACH_COLOUR = """() => {
+  const seen = new Set();
+  const again = [...document.querySelectorAll("code span")].filter(it => {
+    const colours = [getComputedStyle(it).color];
+    for (let below = it; below; below = below.parentElement)
+      colours.push(getComputedStyle(below).backgroundColor);
+    const isNew = !seen.has(colours.join());
+    seen.add(colours.join());
+    return !isNew && !it.querySelector("a");
+  });
+  again.forEach(it => it.remove());
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return the browser."""
+    with launch() as browser:
+        yield browser
+
+
+@pytest.fixture
+def screen(browser, address):
+    """Return a tab in front of the site, that may copy."""
+    with browser.new_context() as context:
+        context.grant_permissions(["clipboard-read", "clipboard-write"], origin=address)
+        yield Screen(None, address, context)
+
+
+def paths_of(built):
+    """Return the addresses of all pages."""
+    return [f"/{name.removesuffix('index.html')}" for name in pages_of(built)]
+
+
+def is_wider_than_the_window(screen):
+    """Tell whether a page has to be moved sideways."""
+    return screen.tab.evaluate(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )
+
+
+def test_every_page_fits_and_can_be_read_by_everybody(built, screen):
+    axe = need("axe_playwright_python.base", "axe-playwright-python")
+    screen.tab.add_init_script(axe.AXE_SCRIPT)
+    faults = []
+    for path in paths_of(built):
+        for scheme, width, options in LOOKS:
+            screen.prefer(scheme)
+            screen.resize(width)
+            screen.open(path)
+            place = f"{path} {scheme} {width}"
+            faults += [f"{place}: too wide"] * is_wider_than_the_window(screen)
+            screen.tab.evaluate(LEAVE_ONE_OF_EACH_COLOUR)
+            found = axe_faults(screen, **options)
+            faults += [f"{place}: {fault}" for fault in found]
+
+    assert faults == []
+    assert screen.requests_to_others() == []
+    assert screen.complaints() == []
+
+
+def test_what_is_copied_from_a_change_is_the_new_code(screen):
+    screen.open("/02-totp-verify/")
+    stop = screen.find(".stop", "pending_login.begin_pending_login(user)")
+    hunk = stop.locator(".hunk", has_text="begin_pending_login").first
+    hunk.hover()
+    hunk.locator("button[data-clipboard-target], button.md-clipboard").first.click()
+    copied = screen.tab.evaluate("navigator.clipboard.readText()")
+
+    lines = changes.files("02")["app/auth.py"]
+    first, last = changes.find_lines("app/auth.py", lines, "login")
+    assert copied.rstrip().splitlines() == lines[first - 1 : last]
+
+
+def test_a_command_is_copied_without_its_prompt_and_answer(screen):
+    screen.open("/02-totp-verify/")
+    block = screen.find(".highlight:visible", "curl -s")
+    block.hover()
+    block.locator("button").first.click()
+    copied = screen.tab.evaluate("navigator.clipboard.readText()")
+
+    assert copied.startswith("curl -s")
+    assert "302" not in copied
+
+
+def test_a_phone_reads_the_demo_key_off_the_page_in_light_and_dark(screen):
+    screen.open("/02-totp-verify/")
+    for scheme in ("light", "dark"):
+        screen.prefer(scheme)
+        uri = urlsplit(screen.scan("img.qr"))
+        assert uri.scheme == "otpauth"
+        assert parse_qs(uri.query) == {"secret": [DEMO_SECRET], "issuer": ["Door 02"]}
+
+
+def test_without_javascript_the_changes_are_there(browser, address):
+    with browser.new_context(java_script_enabled=False) as context:
+        screen = Screen(None, address, context)
+        screen.open("/02-totp-verify/")
+
+        assert screen.find(
+            ".stop ins", "pending_login.begin_pending_login"
+        ).is_visible()
+        screen.find("details.whole summary").click()
+        assert screen.find("details.whole[open] .hunk").is_visible()

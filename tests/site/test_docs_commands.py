@@ -1,0 +1,232 @@
+"""What a page of the site tells a reader to type does what the page says."""
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+import tutorial
+from tests.kit.clock import RealClock
+from tests.kit.real_browser import missing
+from tests.kit.real_browser import serve
+from tests.kit.stage import ROOT
+from tests.kit.stage import STEPS
+from tests.kit.stage import Stage
+from tools import pages
+
+EACH_PAGE = sorted((ROOT / "docs").glob("*.md"))
+FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+OF_YOUR_OWN_APP = {"--app", "--url", "--map", "--mailbox", "--junit-xml"}
+IN_A_SENTENCE = re.compile(r"`(python3 tutorial\.py [^`]+)`")
+COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+IN_SHELL = """\
+import click, doctest, sys
+source = sys.stdin.read()
+parser = doctest.DocTestParser()
+runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+with click.Context(click.Command("shell")):  # as `flask shell` does
+    import wsgi
+    wsgi.app.app_context().push()
+    names = wsgi.app.make_shell_context()
+    runner.run(parser.get_doctest(source, names, "the page", "the page", 0))
+sys.exit(runner.failures)
+"""
+
+pytestmark = pytest.mark.site
+each_page = pytest.mark.parametrize("page", EACH_PAGE, ids=lambda path: path.stem)
+
+
+class Reader:
+    """Types what a page says, in its order, into terminals of this machine."""
+
+    def __init__(self, folder, stack):
+        self.folder = folder
+        self.stack = stack
+        self.place = None
+        self.debug = "0"
+        self.address = None
+        self.typed = []
+
+    def read(self, text):
+        """Type all commands and Python lines of a page."""
+        for _, language, code in FENCE.findall(text):
+            code = textwrap.dedent(code)
+            if language == "pycon":
+                self.typed.append(code)
+            if language == "console" and not code.startswith("> "):
+                for command, expected in COMMAND.findall(code):
+                    self.type(command, expected)
+        self.leave_shell()
+        for command in IN_A_SENTENCE.findall(FENCE.sub("", text)):
+            self.type(command, "")
+
+    def type(self, command, expected):
+        """Type one command."""
+        words = command.split()
+        if words[:2] == ["python3", "tutorial.py"]:
+            return getattr(self, f"{words[2]}_")(*words[3:])
+        if words[0] == "cd":
+            if self.typed:
+                self.leave_shell()
+            return self.change_folder(words[1])
+        if words[0] == "../../.venv/bin/flask":
+            return self.flask(words[1:], expected)
+        if words[:3] == [".venv/bin/python", "-m", "tools.race"]:
+            return self.race(words[3], expected)
+        if "curl " in command:
+            return self.curl(command, expected)
+        return pytest.fail(f"nobody has tried this command: {command}")
+
+    def run_(self, *words):
+        """Start a step, as the real command does, but on a port that is free."""
+        number = tutorial.find_step("".join(words)).name[:2]
+        site = Stage(number, STEPS[number], own=False).start(RealClock())
+        self.address = self.stack.enter_context(serve(site.app))
+
+    def code_(self, *words):
+        """Ask for a code."""
+        answer = self.terminal([sys.executable, "tutorial.py", "code", *words])
+        assert re.fullmatch(r"\d{6} \(\d+ seconds? left\)\n", answer)
+
+    def diff_(self, *words):
+        """Look at the changes."""
+        assert "lines added" in self.terminal(
+            [sys.executable, "tutorial.py", "diff", *words]
+        )
+
+    def attacks_(self, number):
+        """Ask what an attack means in each step."""
+        answer = self.terminal([sys.executable, "-m", "tests.table", number])
+        assert answer.startswith(f"{number}  ")
+
+    def test_(self, number, *options):
+        """Have the words understood: to run these tests is what the suite does."""
+        words = tutorial.for_pytest([number, *options], at_root=True)
+        assert words == [f"steps/{STEPS[number].name}", *options]
+        assert {option.partition("=")[0] for option in options} <= OF_YOUR_OWN_APP
+
+    def change_folder(self, path):
+        """Go into the folder of a step: into a copy of it, which may be written to."""
+        self.place = self.folder / Path(path).name
+        hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
+        if not self.place.exists():
+            shutil.copytree(ROOT / path, self.place, ignore=hidden)
+
+    def flask(self, words, expected):
+        """Open a shell, which the next Python lines are typed into, or bring tables."""
+        self.debug = "1" if words[0] == "--debug" else "0"
+        command = [sys.executable, "-m", "flask", *words]
+        if expected:
+            done = self.try_command(command, folder=self.place)
+            lines = done.stderr.splitlines()
+            assert done.returncode == 1
+            assert ["...", lines[-1]] == expected.split("\n")[:-1]
+        elif words[-1] != "shell":
+            assert words[-2:] == ["db", "upgrade"]
+            self.terminal(command, folder=self.place)
+
+    def race(self, number, expected):
+        """Send many requests at once: how many win is luck, but one is not more."""
+        answer = self.terminal([sys.executable, "-m", "tools.race", number])
+        both = [re.sub(r"(?<!\d)(?!1\n)\d+\n", "many\n", t) for t in (answer, expected)]
+        assert both[0].splitlines()[:2] == both[1].splitlines()[:2]
+
+    def leave_shell(self):
+        """Run the Python lines that were typed, in `flask shell` if one was opened."""
+        source, self.typed = "\n".join(self.typed), []
+        if self.place is None:
+            runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+            parse = doctest.DocTestParser().get_doctest
+            runner.run(parse(source, {}, "the page", "the page", 0))
+            assert not runner.failures
+        else:
+            command = [sys.executable, "-c", IN_SHELL]
+            self.terminal(command, folder=self.place, text=source)
+
+    def curl(self, command, expected):
+        """Ask the running app, and compare the answer."""
+        if not shutil.which("curl"):
+            missing("curl")
+        assert self.address, f"nothing was started before: {command}"
+        told = "http://127.0.0.1:5000"
+        assert told in command
+        answer = self.terminal(["sh", "-c", command.replace(told, self.address)])
+        assert answer.replace(self.address, told) == expected
+
+    def terminal(self, command, folder=ROOT, text=None):
+        """Run a command that has to succeed, and return what it prints."""
+        done = self.try_command(command, folder, text)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def try_command(self, command, folder=ROOT, text=None):
+        """Run a command, whatever comes of it."""
+        return subprocess.run(
+            command,
+            cwd=folder,
+            input=text,
+            env=os.environ | {"FLASK_DEBUG": self.debug},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@each_page
+def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    with ExitStack() as stack:
+        Reader(tmp_path, stack).read(page.read_text("utf-8"))
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("number", ["02"])
+def test_who_types_along_can_try_every_stop(number, tmp_path):
+    (page,) = (ROOT / "docs").glob(f"{number}*.md")
+    text = page.read_text("utf-8")
+    end = 0
+    for place, stop in enumerate(re.split("(?m)^(?=## )", text)):
+        end += stop.count("\n")
+        with ExitStack() as stack:
+            reader = Reader(tmp_path, stack)
+            reader.place = type_until(tmp_path / f"my-app-{place}", number, end)
+            code = [c for _, kind, c in FENCE.findall(stop) if kind == "pycon"]
+            reader.typed = list(map(textwrap.dedent, code))
+            reader.leave_shell()  # which starts the app, even if nothing is to be tried
+
+
+def type_until(folder, number, end):
+    """Write the app of somebody who has typed a chapter's page down to a line."""
+    taken = pages.taken_until(number, lambda lesson: lesson.place[1] <= end)
+    pages.write_files(pages.files_with(number, taken), folder)
+    return folder
+
+
+@each_page
+def test_windows_gets_the_same_commands(page):
+    blocks = [code for _, kind, code in FENCE.findall(page.read_text("utf-8"))]
+    commands = [
+        re.findall(rf"^ *{sign} {python} (tutorial\.py .+)$", code, re.MULTILINE)
+        for sign, python in (("\\$", "python3"), (">", "py"))
+        for code in ["".join(blocks)]
+    ]
+    assert commands[0] == commands[1]
+
+
+def test_a_page_that_says_something_else_fails(tmp_path):
+    page = "```pycon\n>>> 1 + 1\n3\n```\n"
+    with ExitStack() as stack, pytest.raises(AssertionError):
+        Reader(tmp_path, stack).read(page)
+
+
+def test_a_command_that_nobody_has_tried_fails(tmp_path):
+    page = "```console\n$ rm -r my-app\n```\n"
+    with ExitStack() as stack, pytest.raises(pytest.fail.Exception, match="nobody"):
+        Reader(tmp_path, stack).read(page)

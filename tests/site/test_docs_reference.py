@@ -1,0 +1,126 @@
+"""The pages to look things up in: they are made of what they tell about."""
+
+import ast
+import re
+
+import flask
+import jwt
+import pyotp
+import pytest
+import sqlalchemy
+from dotenv import dotenv_values
+from flask_sqlalchemy import SQLAlchemy
+from werkzeug.security import generate_password_hash
+
+from tests.kit.stage import DEMO_SECRET
+from tests.kit.stage import ROOT
+from tests.kit.stage import STEPS
+from tests.site.built_site import pages_of
+
+
+def rows_of(page):
+    """Return the texts of the cells of the first table of a page."""
+    rows = page.css_first("article table").css("tbody tr")
+    return [[cell.text(strip=True) for cell in row.css("td")] for row in rows]
+
+
+@pytest.mark.site
+def test_the_settings_are_those_of_the_example_and_the_first_six_are_needed(built):
+    example = list(dotenv_values(STEPS["06"] / ".env.example"))
+    rows = rows_of(pages_of(built)["configuration/index.html"])
+
+    assert sorted(row[0] for row in rows) == sorted(example)
+    needed = [row[0] for row in rows if row[2].startswith("needed")]
+    assert sorted(needed) == sorted(example[:6])
+
+
+@pytest.mark.site
+def test_every_link_to_another_site_stands_in_the_list(built):
+    pages = pages_of(built)
+    found = {
+        link.attributes["href"]
+        for page in pages.values()
+        for link in page.css("article a[href^=http]")
+    }
+    rows = rows_of(pages["links/index.html"])
+
+    assert {row[0] for row in rows} >= {link.partition("//")[2] for link in found}
+    assert len(rows) == len({row[0] for row in rows})
+
+
+# Coming from other tutorials
+
+TEXT = (ROOT / "docs" / "other-tutorials.md").read_text("utf-8")
+STOPS = re.findall(r"^\| `(.+?)` \| `(\w+)` \| `(.+?)` \|", TEXT, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def names():
+    """Return what the lines of the table talk about."""
+    app = flask.Flask("found_on_the_web")
+    app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
+    key, claims = "a key for tests that is long enough", {"sub": "kim"}
+    return (
+        {
+            "app": app,
+            "db": SQLAlchemy(app),
+            "code": "123456",
+            "password": "four lamps under one umbrella",
+            "claims": claims,
+            "key": key,
+            "token": jwt.encode(claims, key),
+            "totp": pyotp.TOTP(DEMO_SECRET),
+        }
+        | {
+            function.__name__: function
+            for function in (
+                generate_password_hash,
+                pyotp.TOTP,
+                pyotp.random_base32,
+                sqlalchemy.create_engine,
+            )
+        }
+        | {"jwt": jwt}
+    )
+
+
+@pytest.mark.parametrize(("found", "error", "better"), STOPS)
+def test_what_is_said_to_stop_does_and_what_to_write_does_not(
+    names, found, error, better
+):
+    with pytest.raises(Exception) as caught:  # noqa: PT011  its name is compared
+        exec(found, dict(names))
+
+    assert type(caught.value).__name__ == error
+    exec(better, dict(names))
+
+
+def test_the_table_of_what_stops_is_read():
+    assert len(STOPS) >= 13
+
+
+# The audit log
+
+RECORDING = ("record", "record_rejection", "notify_and_end_other_sessions")
+
+
+def name_of(function):
+    """Return the name by which a function is called, without its module."""
+    return getattr(function, "attr", getattr(function, "id", None))
+
+
+def test_the_table_of_events_has_those_that_the_code_records():
+    text = (ROOT / "docs" / "06c-at-night.md").read_text("utf-8")
+    _, _, table = text.partition('aria-label="Events"')
+    listed = re.findall(r"^\| `(\w+)` \|", table.partition("</div>")[0], re.MULTILINE)
+    recorded = set()
+    for path in (STEPS["06"] / "app").glob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(call, ast.Call) and name_of(call.func) in RECORDING:
+                recorded |= {
+                    argument.value
+                    for argument in call.args
+                    if isinstance(argument, ast.Constant)
+                }
+
+    assert sorted(listed) == sorted(recorded)

@@ -1,0 +1,1 @@
+"""The steps read as one diff after another."""

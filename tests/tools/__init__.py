@@ -1,0 +1,1 @@
+"""The tutorial's own tools: launcher, mutants, this suite."""

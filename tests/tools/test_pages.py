@@ -1,0 +1,223 @@
+"""Every page of a chapter ends in an app that runs."""
+
+import ast
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+import time_machine
+
+import tutorial
+from tests.kit.clock import MovableClock
+from tests.kit.fixtures import NOON
+from tests.kit.real_browser import need
+from tests.kit.stage import DATABASE
+from tests.kit.stage import FIRST_WITH_DATABASE
+from tests.kit.stage import ROOT
+from tests.kit.stage import Stage
+from tests.kit.stage import folder_of
+from tests.kit.stage import upgrade_database
+from tools import changes
+from tools import pages
+
+DAY = 24 * 60 * 60
+CUT = ("02", "03")  # chapters whose pages all end in an app that runs
+NAMES = [name for name in pages.names_of_pages() if name[:2] in CUT]
+
+
+# The app after each page
+
+
+def test_a_reader_s_database_goes_from_page_to_page(tmp_path):
+    database, accounts = f"sqlite:///{tmp_path / 'door.db'}", []
+    with time_machine.travel(NOON, tick=False) as traveller:
+        clock = MovableClock(traveller)
+        for name in NAMES:
+            clock.move(DAY)
+            accounts += walk(name, clock, database, accounts)
+
+
+def walk(name, clock, database, accounts):
+    """Do what a visitor does on the app after a page; return the accounts made."""
+    stage = Stage(name[:2], folder_of(name))
+    has_database = stage.number >= FIRST_WITH_DATABASE
+    site = stage.start(clock, **({DATABASE: database} if has_database else {}))
+    if has_database:
+        upgrade_database(site.app)
+    for account in accounts:
+        assert site.visitor().log_in(account).path == "/", (name, account)
+    account = site.account()
+    clock.move(60)
+    visitor = site.visitor()
+    visitor.give_password(account)
+    assert visitor.fill_in(code="000000").status == 422, name
+    assert visitor.fill_in(code=account.authenticator.code()).path == "/", name
+    visitor.log_out()
+    if stage.number >= "03":
+        visitor.give_password(account)
+        page = visitor.open("/login/recovery")
+        page = page.fill_in(recovery_code=account.recovery_code())
+        assert page.path == "/", name
+    return [account] * has_database
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_module_asks_another_for_what_comes_later(name):
+    app = Stage(name[:2], folder_of(name)).start(None).app
+    for path in sorted((folder_of(name) / "app").glob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        neighbours = {
+            part.asname or part.name: import_module(f"{app.import_name}.{part.name}")
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.module is None
+            for part in node.names
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                neighbour = neighbours.get(node.value.id, object)
+                is_there = neighbour is object or hasattr(neighbour, node.attr)
+                assert is_there, f"{path.name}:{node.lineno}: {node.attr}"
+
+
+@pytest.mark.site
+def test_no_page_leaves_a_name_unused_or_missing():
+    need("ruff", "-r requirements/dev.in")
+    folders = [folder_of(name) for name in NAMES]
+    rules = "F,I,E9"
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--isolated"]
+    command += ["--select", rules, "--config", "lint.isort.force-single-line=true"]
+    done = subprocess.run([*command, *folders], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("number", sorted({name[:2] for name in NAMES}))
+def test_the_last_page_ends_in_the_step_itself(number):
+    assert pages.unexplained(number) == []
+    last = pages.names_of_pages(number)[-1]
+    files = pages.files_after(last)
+    for path in files.keys() | changes.files(number).keys():
+        if path not in changes.FILES_WITHOUT_LESSON:
+            assert files.get(path) == changes.files(number).get(path), path
+
+
+# Who lost the thread
+
+
+def write(*words):
+    """Call the command of tutorial.py that writes the app after a page."""
+    command = [sys.executable, str(ROOT / "tutorial.py"), "page", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_the_app_after_a_page_is_written_into_a_new_folder(tmp_path):
+    done = write("04a", tmp_path / "my-app")
+
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "my-app") in done.stdout
+    assert tutorial.files_of(tmp_path / "my-app") == {
+        path: lines
+        for path, lines in pages.files_after("04a").items()
+        if path not in changes.FILES_WITHOUT_LESSON
+    }
+
+
+def test_a_folder_with_something_in_it_stays_as_it_is(tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    done = write("04a", tmp_path)
+
+    assert done.returncode != 0
+    assert "stays" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_a_page_that_is_not_there_is_told_with_those_that_are(tmp_path):
+    done = write("04z", tmp_path / "my-app")
+
+    assert done.returncode != 0
+    assert "there is no page 04z, only 04a" in done.stderr
+
+
+# Parts of a hunk
+
+OLD = """\
+import os
+
+
+def a():
+    return os.name
+"""
+NEW = """\
+import os
+import sys
+
+
+def a(more):
+    if more:
+        return sys.path
+    return os.name
+"""
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """Return a function that makes a chapter of some pages about one function."""
+    files = {"01": {"m.py": OLD.splitlines()}, "02": {"m.py": NEW.splitlines()}}
+    monkeypatch.setattr(changes, "files", files.get)
+
+    def make(*explanations):
+        for letter, words in zip("abc", explanations, strict=False):
+            text = f"::: diff 02 m.py {words}\n    Why.\n"
+            (tmp_path / f"02{letter}-page.md").write_text(text)
+        return tmp_path
+
+    forget()
+    yield make
+    forget()
+
+
+def forget():
+    """Forget what was read."""
+    for function in (changes.compare, pages.present, pages.lessons):
+        function.cache_clear()
+
+
+def after(page, docs):
+    """Return the file of such a chapter after a page."""
+    return "\n".join([*pages.files_after(page, docs)["m.py"], ""])
+
+
+def test_a_function_may_grow_on_two_pages(chapter):
+    docs = chapter("a:/def /", "a")
+
+    assert after("02a", docs) == OLD.replace("a()", "a(more)")
+    assert after("02b", docs) == NEW
+    assert pages.unexplained("02", docs) == []
+
+
+@pytest.mark.parametrize("word", ["a:/if more/../return sys/", "a:!/def /"])
+def test_a_part_is_from_one_line_to_another_or_all_but_some(chapter, word):
+    docs = chapter(word)
+
+    assert after("02a", docs) == NEW.replace("a(more)", "a()")
+    assert pages.unexplained("02", docs) == ["m.py a"]
+
+
+def test_an_import_is_there_as_soon_as_something_uses_it(chapter):
+    docs = chapter("a:/def /", "a")
+
+    assert "import sys" not in after("02a", docs)
+    assert "import sys" in after("02b", docs)
+
+
+@pytest.mark.parametrize("words", [("a", "a"), ("a:/nowhere/",), ("a", "a:/def /")])
+def test_no_line_is_explained_twice_or_was_never_there(chapter, words):
+    with pytest.raises(
+        changes.UnknownError, match=r"02[ab]-page.md:1: .* nothing left"
+    ):
+        pages.unexplained("02", chapter(*words))
+
+
+def test_a_page_does_not_end_in_the_middle_of_a_statement(chapter):
+    with pytest.raises(changes.UnknownError, match="m.py is cut in the middle"):
+        after("02a", chapter("a:/if more/"))

@@ -1,0 +1,162 @@
+"""The suite itself: what its options do, and that it cannot be fooled."""
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+
+import pytest
+from werkzeug.serving import make_server
+
+from tests.kit.stage import CONFIG
+from tests.kit.stage import ROOT
+from tests.kit.stage import STEPS
+from tests.kit.stage import load_step
+
+OWN_FILE = """
+import warnings
+from flask import Flask
+
+def create_app(config=None):
+    warnings.warn("a library of this app is old", DeprecationWarning)
+    app = Flask(__name__)
+    app.config.update(config or {})
+    app.add_url_rule("/", view_func=lambda: "anybody may read this")
+    return app
+"""
+
+
+def run(*arguments, folder=ROOT):
+    """Run the suite as a reader does; return its exit status and what it prints."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        [*command, *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return result.returncode, result.stdout + result.stderr
+
+
+@pytest.fixture
+def own_app(tmp_path):
+    """Return the folder of an app that a reader typed: step 02, as it is."""
+    folder = tmp_path / "my-app"
+    shutil.copytree(STEPS["02"] / "app", folder / "app")
+    return folder
+
+
+def test_steps_and_tests_are_named_as_paths_are():
+    status, output = run(
+        "steps/02::test_a_code_works_once",
+        f"steps/{STEPS['03'].name}::test_a_recovery_code_works_once",
+    )
+
+    assert status == 0, output
+    assert "2 passed" in output
+
+
+def test_inside_a_step_its_own_tests_run():
+    status, output = run("--collect-only", "-k", "code_works_once", folder=STEPS["03"])
+
+    assert status == 0, output
+    assert "test_a_code_works_once[03-qr-enrolment]" in output
+    assert "[02-totp-verify]" not in output
+
+
+def test_a_step_that_does_not_exist_is_named_with_those_that_do():
+    status, output = run("steps/09")
+
+    assert status == 4
+    assert "There is no step 09." in output
+    assert "steps/03" in output
+
+
+def test_an_app_of_one_s_own_that_falls_short_is_told_what_the_step_asks_for(own_app):
+    rule = own_app / "app" / "second_factor.py"
+    text = rule.read_text("utf-8")
+    rule.write_text(text.replace("if time_step <= ", "if time_step < "), "utf-8")
+
+    status, output = run(
+        "steps/02", f"--app={own_app}", "-k", "a_code_works_once or sees_their_name"
+    )
+
+    assert status == 1
+    assert "1 failed, 1 passed" in output
+    assert "A code works once" in output
+    assert "docs/02-totp-verify.md#5-a-code-works-once" in output
+    assert "git diff --no-index steps/01-basic-login steps/02-totp-verify" in output
+
+
+def test_an_app_may_be_one_file_and_a_missing_form_is_named(tmp_path):
+    (tmp_path / "app.py").write_text(OWN_FILE, "utf-8")
+
+    status, output = run("steps/01", f"--app={tmp_path}", "-k", "sees_their_name")
+
+    assert status == 1
+    assert "there is no page /login" in output
+    assert "--map=FILE" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["steps/02", "--app=nowhere"], "there is no directory nowhere"),
+        (["steps/01", "steps/02", "--url=http://127.0.0.1:9"], "need exactly one step"),
+    ],
+)
+def test_an_option_that_cannot_be_carried_out_says_why(arguments, words):
+    status, output = run(*arguments)
+
+    assert status == 4
+    assert words in output
+
+
+def test_a_running_server_is_checked_and_what_was_not_run_is_listed(served):
+    some = "sees_their_name or left_open or twice or log_a_visitor_in"
+    status, output = run("steps/01", f"--url={served}", "-k", some)
+
+    assert status == 0, output
+    assert "failed" not in output
+    assert "not run with --url: the test moves the clock" in output
+
+
+@pytest.fixture
+def served():
+    """Return the address of step 01, served from a thread of this process."""
+    app = load_step(STEPS["01"]).create_app(CONFIG)
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_red_finds_a_behaviour_that_is_not_new(tmp_path):
+    file = tmp_path / "test_fake.py"
+    file.write_text(
+        "from tests.kit.marks import since\n\n\n"
+        '@since("02")\n'
+        "def test_there_is_a_login(visitor):\n"
+        '    assert visitor.open("/login").status == 200\n\n\n'
+        '@since("02")\n'
+        "def test_a_typing_mistake(visitor):\n"
+        '    assert visitor.opne("/login/code").status == 200\n\n\n'
+        '@since("02")\n'
+        "def test_there_is_a_code_page(visitor):\n"
+        '    assert visitor.open("/login/code").path == "/login"\n',
+        "utf-8",
+    )
+
+    status, output = run("-p", "conftest", "--red", str(file))
+
+    assert status == 1
+    assert "2 failed, 1 xfailed" in output
+    assert "XPASS(strict)" in output
+    assert "AttributeError" in output

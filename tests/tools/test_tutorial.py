@@ -1,0 +1,804 @@
+"""What tutorial.py promises, tried in a copy with small steps and a stand-in Python."""
+
+import ast
+import functools
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).resolve().parents[2] / "tutorial.py"
+RFC_KEY = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+# The table of RFC 6238, appendix B, for SHA-1: seconds since 1970, eight digits.
+VECTORS = {
+    59: "94287082",
+    1111111109: "07081804",
+    1111111111: "14050471",
+    1234567890: "89005924",
+    2000000000: "69279037",
+    20000000000: "65353130",
+}
+STEP = "steps/03-phone/requirements.txt"
+FILES = {
+    "requirements/constraints.txt": "flask==3.1.3\n",
+    "requirements/test.in": "pytest\n",
+    "steps/01-door/requirements.txt": "flask==3.1.3\n",
+    "steps/01-door/app/auth.py": "one\ntwo\nthree\n",
+    "steps/01-door/app/old.py": "gone\n",
+    "steps/01-door/instance/key": "junk",
+    "steps/01-door/app.db": "junk",
+    "steps/02-code/requirements.txt": "flask==3.1.3\n",
+    "steps/02-code/app/auth.py": "one\n2\n\N{CHECK MARK}\nthree\n",
+    "steps/02-code/app/totp.py": "new\nfile\n",
+    "steps/02-code/.env": "JUNK=1\n",
+    "steps/03-phone/requirements.txt": "flask==3.1.3\n",
+    "tests/test_all.py": "",
+}
+# Notes what it is asked to do; `behaviour` says what goes wrong, and when. It starts
+# a hundred times, so it imports little.
+STAND_IN = """
+import os, sys
+root, me, words = sys.argv[1], sys.argv[2], sys.argv[3:]
+kind = "probe" if "-m" not in words else words[words.index("-m") + 1]
+kind = "upgrade" if "db" in words else kind
+call = dict(kind=kind, words=words, folder=os.getcwd(), env=dict(os.environ))
+with open(root + "/calls", "a") as calls:
+    print(dict(call, pid=os.getpid()), file=calls)
+with open(root + "/behaviour") as file:
+    behaviour = eval(file.read()).get(kind, "")
+if kind == "venv":
+    os.makedirs(words[-1] + "/bin")
+    os.symlink(me, words[-1] + "/bin/python")
+if kind == "probe":
+    print(behaviour or sys.implementation.cache_tag)
+    behaviour = ""
+if behaviour == "ctrl-c":
+    import signal
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
+    os.killpg(0, signal.SIGINT)
+if behaviour == "end my parent":
+    import signal, time
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
+if behaviour:
+    print(behaviour)
+    sys.exit(7)
+"""
+
+needs_posix = pytest.mark.skipif(
+    os.name == "nt", reason="the stand-in for Python is a shell script"
+)
+
+
+class Copy:
+    """A tutorial of three small steps, in which no real .venv is ever made."""
+
+    def __init__(self, root):
+        self.root = root
+        for name, text in FILES.items():
+            self.write(name, text)
+        shutil.copy(SOURCE, root / "tutorial.py")
+        self.goes_wrong()
+        self.write("stand_in.py", STAND_IN)
+        words = [sys.executable, "-I", "-S", str(root / "stand_in.py"), str(root)]
+        self.write("python", f'#!/bin/sh\nexec {shlex.join(words)} "$0" "$@"\n')
+        (root / "python").chmod(0o755)
+        self.module = load(root / "tutorial.py")
+        self.module.base_python = lambda: str(root / "python")
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def goes_wrong(self, **behaviour):
+        self.write("behaviour", repr(behaviour))
+
+    def do(self, *words):
+        return self.module.main(list(words))
+
+    def with_venv(self, *requirements):
+        """Make a .venv that holds what the files list, faster than by a first start."""
+        self.write(".venv/bin/python", (self.root / "python").read_text())
+        (self.root / ".venv" / "bin" / "python").chmod(0o755)
+        stamp = [self.module.fingerprint(), *requirements]
+        self.module.STAMP.write_text("\n".join(stamp))
+
+    def calls(self, *kinds):
+        """Return what was asked of Python since the last look."""
+        path = self.root / "calls"
+        lines = path.read_text().splitlines() if path.exists() else []
+        path.unlink(missing_ok=True)
+        calls = [ast.literal_eval(line) for line in lines]
+        return [call for call in calls if call["kind"] in kinds]
+
+    def kinds(self):
+        kinds = ("venv", "pip", "upgrade", "flask", "pytest", "mkdocs")
+        return [call["kind"] for call in self.calls(*kinds)]
+
+    def process(self, *words, **settings):
+        """Run the real script in a session of its own, as a terminal does."""
+        return subprocess.run(
+            [sys.executable, str(self.root / "tutorial.py"), *words],
+            capture_output=True,
+            env={**os.environ, **settings},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            timeout=30,
+        )
+
+
+@functools.cache
+def compiled():
+    return compile(SOURCE.read_text(encoding="utf-8"), SOURCE, "exec")
+
+
+def load(path):
+    """Import the copy as what it is: a file in another folder."""
+    module = types.ModuleType("tutorial_copy")
+    module.__file__ = str(path)
+    exec(compiled(), vars(module))
+    return module
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ISSUER", "BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    return Copy(tmp_path)
+
+
+@pytest.fixture
+def port():
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+# The code
+
+
+@pytest.mark.parametrize("seconds", VECTORS)
+def test_the_codes_are_those_of_the_rfc(copy, seconds):
+    module = copy.module
+    code = module.totp(RFC_KEY, seconds // module.TIME_STEP)
+    assert code == VECTORS[seconds][-6:]
+
+
+def test_the_code_is_printed_with_the_seconds_left(copy, capsys, monkeypatch):
+    monkeypatch.setattr(copy.module.time, "time", lambda: 59.9)
+    assert copy.do("code") == 0
+    assert capsys.readouterr().out == "287082 (1 second left)\n"
+    monkeypatch.setattr(copy.module.time, "time", lambda: 1111111109.0)
+    copy.do("code", "gezd gnbv-GY3T", "qojq", "gezdgnbvgy3tqojq")
+    assert capsys.readouterr().out == "081804 (1 second left)\n"
+
+
+@pytest.mark.parametrize(
+    "key", ["gezdgnbv", "GEZD GNBV", "gezd-gnbv", " GEZDGNBV\n", "GEZDGNBV========"]
+)
+def test_a_key_may_be_written_as_people_write_it(copy, key):
+    assert copy.module.totp(key, 1) == copy.module.totp("GEZDGNBV", 1)
+
+
+def test_a_key_needs_no_padding(copy):
+    assert copy.module.totp("MFRGG", 1) == copy.module.totp("MFRGG===", 1)
+
+
+@pytest.mark.parametrize(
+    "key", ["1234", "GEZD!", "G", "GEZDGN\N{LATIN SMALL LETTER E WITH ACUTE}", "==="]
+)
+def test_a_wrong_key_is_told_in_a_sentence(copy, capsys, key):
+    assert copy.do("code", key) == 1
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "key" in output.err
+    assert "Copy it again" in output.err
+
+
+def test_the_code_needs_no_venv(copy):
+    assert copy.do("code") == 0
+    assert not (copy.root / ".venv").exists()
+    assert copy.kinds() == []
+
+
+# Steps and their differences
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "2",
+        "02",
+        "02-code",
+        "steps/02-code",
+        "steps/02-code/",
+        "./steps/02",
+        ".\\steps\\02-code\\",
+    ],
+)
+def test_a_step_is_found_by_number_name_or_path(copy, word):
+    assert copy.module.find_step(word).name == "02-code"
+
+
+@pytest.mark.parametrize("word", ["9", "02-phone", "code", "steps"])
+def test_a_step_that_does_not_exist_is_named_with_those_that_do(copy, capsys, word):
+    assert copy.do("run", word) == 1
+    error = capsys.readouterr().err
+    assert f"There is no step {word}." in error
+    assert "01-door, 02-code, 03-phone" in error
+    assert not (copy.root / ".venv").exists()
+
+
+def test_a_difference_is_told_in_words_and_lines(copy, capsys):
+    assert copy.do("diff", "01", "02") == 0
+    output = capsys.readouterr().out
+    heads = [line for line in output.splitlines() if " added, " in line]
+    assert heads == [
+        "app/auth.py: 2 lines added, 1 deleted",
+        "app/old.py: deleted file, 0 lines added, 1 deleted",
+        "app/totp.py: new file, 2 lines added, 0 deleted",
+        "3 files changed: 4 lines added, 2 deleted",
+    ]
+    assert "--- steps/01-door/app/auth.py\n+++ steps/02-code/app/auth.py\n" in output
+    assert "\n one\n-two\n+2\n" in output
+    assert "--- /dev/null\n+++ steps/02-code/app/totp.py\n" in output
+    assert "junk" not in output.lower()
+
+
+def test_one_file_can_be_compared_alone(copy, capsys):
+    assert copy.do("diff", "2", "1", "app/totp.py") == 0
+    output = capsys.readouterr().out
+    assert output.startswith("app/totp.py: deleted file, 0 lines added, 2 deleted\n")
+    assert "auth" not in output
+    assert copy.do("diff", "1", "2", "app/none.py") == 1
+    assert "There is no app/none.py in 01-door or 02-code." in capsys.readouterr().err
+
+
+def test_equal_files_are_said_to_be_equal(copy, capsys):
+    assert copy.do("diff", "01", "02", "requirements.txt") == 0
+    output = capsys.readouterr().out
+    assert output == "0 files changed: 0 lines added, 0 deleted\n"
+
+
+def test_a_line_of_dashes_is_counted_as_well(copy, capsys):
+    copy.write("steps/02-code/app/auth.py", "one\ntwo\nthree\n++ four\n")
+    copy.do("diff", "01", "02", "auth.py")
+    assert capsys.readouterr().out.startswith("app/auth.py: 1 line added, 0 deleted\n")
+
+
+def test_one_step_alone_cannot_be_compared(copy, capsys):
+    assert copy.do("diff", "01") == 1
+    assert "diff 01 02" in capsys.readouterr().err
+
+
+def test_a_console_without_the_character_prints_another(copy):
+    result = copy.process("diff", "01", "02", PYTHONIOENCODING="cp1252")
+    assert result.returncode == 0, result.stderr
+    assert b"+?" in result.stdout
+    assert result.stderr == b""
+
+
+# Starting a step
+
+
+@needs_posix
+def test_the_first_start_makes_venv_and_runs_the_last_step(copy, capfd, port):
+    assert copy.do("run", "--port", port) == 0
+    venv, pip, flask = copy.calls("venv", "pip", "flask")
+    assert venv["words"][-1] == str(copy.root / ".venv")
+    place = pip["words"].index("-r")
+    assert pip["words"][place:] == [
+        "-r",
+        str(copy.root / "steps/03-phone/requirements.txt"),
+        "-c",
+        str(copy.root / "requirements/constraints.txt"),
+    ]
+    assert "--disable-pip-version-check" in pip["words"]
+    assert flask["words"] == ["-m", "flask", "run", "--port", port]
+    assert flask["folder"] == str(copy.root / "steps" / "03-phone")
+    output = capfd.readouterr().out
+    assert "Making .venv" in output
+    assert "Installing what steps/03-phone/requirements.txt lists" in output
+    assert "    cd steps/03-phone\n" in output
+    assert f"    ../../.venv/bin/python -m flask run --port {port}\n" in output
+    assert f"http://127.0.0.1:{port} " in output
+    assert "admin with the password password" in output
+
+
+@needs_posix
+def test_the_printed_commands_hold_where_they_are_typed(
+    copy, capfd, port, monkeypatch, tmp_path
+):
+    (tmp_path / "else where").mkdir()
+    monkeypatch.chdir(tmp_path / "else where")
+    copy.do("run", "01", "--port", port)
+    assert "    cd ../steps/01-door\n" in capfd.readouterr().out
+
+
+@needs_posix
+def test_the_second_start_asks_nothing_of_pip(copy, port):
+    copy.do("run", "03", "--port", port)
+    assert copy.kinds() == ["venv", "pip", "flask"]
+    assert copy.do("run", "03", "--port", port) == 0
+    assert copy.kinds() == ["flask"]
+
+
+@needs_posix
+def test_what_is_installed_adds_up(copy, port):
+    copy.do("run", "03", "--port", port)
+    copy.do("test")
+    assert copy.kinds() == ["venv", "pip", "flask", "pip", "pytest"]
+    copy.do("run", "03", "--port", port)
+    copy.do("test")
+    assert copy.kinds() == ["flask", "pytest"]
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    "name", ["steps/03-phone/requirements.txt", "requirements/constraints.txt"]
+)
+def test_a_changed_requirement_is_installed(copy, port, name):
+    copy.with_venv(STEP, "requirements/test.in")
+    copy.write(name, "flask==3.1.4\n")
+    copy.do("run", "03", "--port", port)
+    copy.do("test")
+    assert copy.kinds() == ["pip", "flask", "pip", "pytest"]
+
+
+@needs_posix
+def test_going_back_to_old_requirements_installs_them_again(copy, port):
+    copy.with_venv(STEP, "requirements/test.in")
+    copy.write("requirements/constraints.txt", "flask==3.1.4\n")
+    copy.do("run", "--port", port)
+    copy.write("requirements/constraints.txt", FILES["requirements/constraints.txt"])
+    copy.calls()
+    copy.do("test")
+    assert copy.kinds() == ["pip", "pytest"]
+
+
+@needs_posix
+def test_a_venv_of_another_python_is_made_anew(copy, capfd):
+    copy.with_venv("requirements/test.in")
+    copy.goes_wrong(probe="cpython-27")
+    copy.do("test")
+    assert copy.kinds() == ["venv", "pip", "pytest"]
+    assert "starting anew" in capfd.readouterr().out
+
+
+@needs_posix
+def test_a_venv_whose_python_was_removed_is_made_anew(copy):
+    copy.with_venv("requirements/test.in")
+    python = copy.root / ".venv" / "bin" / "python"
+    python.unlink()
+    python.symlink_to(copy.root / "no-longer-here")
+    assert copy.do("test") == 0
+    assert copy.kinds() == ["venv", "pip", "pytest"]
+
+
+@needs_posix
+@pytest.mark.parametrize("stage", ["venv", "pip"])
+def test_an_interrupted_first_start_does_not_break_the_next(copy, monkeypatch, stage):
+    real = copy.module.wait_for
+
+    def interrupted(child, *rest):
+        real(child, *rest)
+        if stage in child.args:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copy.module, "wait_for", interrupted)
+        assert copy.do("test") == 130
+    assert not copy.module.at_work()  # so the next start has nothing to wait for
+    copy.calls()
+    assert copy.do("test") == 0
+    assert copy.kinds() == ["venv", "pip", "pytest"]
+
+
+@needs_posix
+def test_a_second_terminal_waits_for_the_first(copy, capfd, monkeypatch):
+    copy.with_venv("requirements/test.in")
+    copy.module.UNFINISHED.touch()
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        copy.module.UNFINISHED.unlink()
+
+    monkeypatch.setattr(copy.module.time, "sleep", pause)
+    assert copy.do("test") == 0
+    assert len(pauses) == 1
+    assert copy.kinds() == ["pytest"]
+    assert "waiting" in capfd.readouterr().out
+
+
+@needs_posix
+def test_a_registry_out_of_reach_is_told_in_sentences(copy, capfd, port):
+    copy.goes_wrong(pip="WARNING: Retrying\nERROR: No matching distribution\n")
+    assert copy.do("run", "03", "--port", port) == 1
+    error = capfd.readouterr().err
+    assert "WARNING: Retrying" in error
+    assert "Its last word was:\nERROR: No matching distribution\n" in error
+    assert "check your connection and try again" in error
+    assert copy.kinds() == ["venv", "pip"]
+    copy.goes_wrong()
+    assert copy.do("run", "03", "--port", port) == 0
+    assert copy.kinds() == ["pip", "flask"]
+
+
+@needs_posix
+def test_a_debian_without_venv_is_told_the_package(copy, capfd):
+    copy.goes_wrong(venv="Error: ensurepip is not available")
+    assert copy.do("test") == 1
+    package = "python{}.{}-venv".format(*sys.version_info)
+    assert f"sudo apt install {package}" in capfd.readouterr().err
+
+
+@needs_posix
+def test_a_venv_that_cannot_be_made_shows_why(copy, capfd):
+    copy.goes_wrong(venv="the disk is full")
+    assert copy.do("test") == 1
+    error = capfd.readouterr().err
+    assert "the disk is full" in error
+    assert "could not make" in error
+
+
+def test_a_folder_that_cannot_be_written_is_named(copy, capsys, monkeypatch):
+    def refuse(path, *_, **__):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(copy.module.Path, "mkdir", refuse)
+    assert copy.do("test") == 1
+    error = capsys.readouterr().err
+    assert "Permission denied" in error
+    assert f"cannot work in {copy.root}" in error
+
+
+@needs_posix
+def test_a_foreign_environment_stays_outside(copy, monkeypatch, port):
+    monkeypatch.setenv("PYTHONPATH", "/foreign")
+    monkeypatch.setenv("VIRTUAL_ENV", "/foreign")
+    monkeypatch.setenv("PIP_INDEX_URL", "https://mirror.example/simple")
+    copy.do("run", "--port", port)
+    calls = copy.calls("venv", "pip", "flask")
+    assert len(calls) == 3
+    for call in calls:
+        assert "/foreign" not in call["env"].values()
+        assert call["env"]["PIP_INDEX_URL"] == "https://mirror.example/simple"
+
+
+@needs_posix
+def test_each_step_tells_the_authenticator_its_number(copy, port, capfd):
+    copy.with_venv("steps/02-code/requirements.txt")
+    copy.do("run", "02", "--port", port)
+    (flask,) = copy.calls("flask")
+    assert flask["env"]["ISSUER"] == "Door 02"
+    assert flask["env"]["BASE_URL"] == f"http://127.0.0.1:{port}"
+    assert "tutorial.py code" in capfd.readouterr().out
+
+
+@needs_posix
+def test_settings_of_your_own_are_kept(copy, monkeypatch, port):
+    copy.with_venv("steps/02-code/requirements.txt")
+    copy.write("steps/02-code/.env", "# BASE_URL=no\nexport ISSUER = 'Mine'\n")
+    monkeypatch.setenv("BASE_URL", "https://tunnel.example")
+    copy.do("run", "02", "--port", port)
+    (flask,) = copy.calls("flask")
+    assert "ISSUER" not in flask["env"]
+    assert flask["env"]["BASE_URL"] == "https://tunnel.example"
+
+
+@needs_posix
+def test_a_step_with_a_database_is_upgraded_first(copy, port, capfd):
+    copy.write("steps/04-users/requirements.txt", "")
+    copy.write("steps/04-users/migrations/env.py", "")
+    copy.with_venv("steps/04-users/requirements.txt")
+    copy.do("run", "04", "--port", port)
+    assert copy.kinds() == ["upgrade", "flask"]
+    output = capfd.readouterr().out
+    assert "python -m flask db upgrade\n" in output
+    assert "register" in output
+    assert "admin" not in output
+    copy.goes_wrong(upgrade="no such revision")
+    assert copy.do("run", "04", "--port", port) == 7
+    assert copy.kinds() == ["upgrade"]
+
+
+@needs_posix
+def test_a_step_that_can_be_deployed_is_started_in_development(copy, port, capfd):
+    for name in ("requirements.txt", "app/config.py", "migrations/env.py"):
+        copy.write(f"steps/06-deploy/{name}", "")
+    copy.with_venv("steps/06-deploy/requirements.txt")
+    copy.do("run", "06", "--port", port)
+    upgrade, flask = copy.calls("upgrade", "flask")
+    assert upgrade["words"] == ["-m", "flask", "--debug", "db", "upgrade"]
+    assert flask["words"] == ["-m", "flask", "--debug", "run", "--port", port]
+    assert f"python -m flask --debug run --port {port}\n" in capfd.readouterr().out
+
+
+# The port
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::"])
+def test_a_port_on_which_anything_listens_is_taken(copy, host):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as server:
+        try:
+            server.bind((host, 0))
+        except OSError:
+            pytest.skip("this computer has no IPv6")
+        server.listen()
+        port = server.getsockname()[1]
+        assert copy.module.taken(port)
+        assert copy.module.free_port(port) > port
+    assert not copy.module.taken(port)
+
+
+def test_a_port_is_taken_even_if_the_system_would_share_it(copy, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(socket.socket, "bind", lambda probe, address: None)
+        assert copy.module.taken(server.getsockname()[1])
+
+
+@needs_posix
+def test_a_taken_port_moves_the_app_and_its_links(copy, capfd, monkeypatch):
+    copy.with_venv(STEP)
+    monkeypatch.setenv("BASE_URL", "https://tunnel.example")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        copy.do("run", "03", "--port", str(port))
+    (flask,) = copy.calls("flask")
+    moved = int(flask["words"][-1])
+    assert moved > port
+    assert flask["env"]["BASE_URL"] == f"http://127.0.0.1:{moved}"
+    assert f"Port {port} is taken" in capfd.readouterr().out
+
+
+def test_no_free_port_is_told_in_a_sentence(copy, capsys, monkeypatch):
+    monkeypatch.setattr(copy.module, "taken", lambda port: True)
+    monkeypatch.setattr(copy.module, "set_up", lambda requirements: None)
+    assert copy.do("run") == 1
+    assert "Port 5000 and those after it are taken" in capsys.readouterr().err
+
+
+def test_a_port_that_cannot_be_is_refused(copy, capsys):
+    assert copy.do("run", "--port", "65536") == 1
+    assert "from 1 to 65535" in capsys.readouterr().err
+
+
+# Testing
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("typed", "passed_on"),
+    [
+        ("", "-n auto"),
+        ("-q", "-n auto -q"),
+        ("03", "steps/03-phone"),
+        ("1 02-code", "steps/01-door steps/02-code"),
+        ("03 -x -n 2 -k 03", "steps/03-phone -x -n 2 -k 03"),
+        ("3 --red --app=my-app", "steps/03-phone --red --app=my-app"),
+        ("-x steps/03::test_name", "-x steps/03-phone::test_name"),
+        ("tests/test_all.py -q", "tests/test_all.py -q"),
+    ],
+)
+def test_words_go_on_to_pytest(copy, capfd, typed, passed_on):
+    copy.with_venv("requirements/test.in")
+    copy.do("test", *typed.split())
+    (call,) = copy.calls("pytest")
+    assert call["words"] == ["-m", "pytest", *passed_on.split()]
+    assert call["folder"] == str(copy.root)
+    command = f"    .venv/bin/python -m pytest {passed_on}".rstrip()
+    assert f"{command}\n" in capfd.readouterr().out
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("typed", "passed_on"),
+    [
+        ("03 --app=my-app", "{}/steps/03-phone --app=my-app"),
+        ("steps/3::test_name -x", "{}/steps/03-phone::test_name -x"),
+        ("-k 3", "{}/tests -k 3"),
+        ("", "{}/tests -n auto"),
+    ],
+)
+def test_tests_start_from_any_folder(copy, monkeypatch, typed, passed_on):
+    copy.with_venv("requirements/test.in")
+    folder = copy.write("elsewhere/my-app/wsgi.py", "").parent.parent
+    monkeypatch.chdir(folder)
+    copy.do("test", *typed.split())
+    (call,) = copy.calls("pytest")
+    assert call["words"][2:] == passed_on.format(copy.root).split()
+    assert call["folder"] == str(folder)
+
+
+@needs_posix
+def test_the_exit_status_is_that_of_pytest(copy):
+    copy.with_venv("requirements/test.in")
+    assert copy.do("test") == 0
+    copy.goes_wrong(pytest="1 failed")
+    assert copy.do("test") == 7
+
+
+def test_testing_a_step_that_does_not_exist_installs_nothing(copy, capsys):
+    assert copy.do("test", "8") == 1
+    assert "There is no step 8." in capsys.readouterr().err
+    assert copy.kinds() == []
+
+
+# The attacks
+
+
+@needs_posix
+def test_the_table_of_attacks_is_made_at_the_root_and_printed_alone(
+    copy, monkeypatch, capfd
+):
+    monkeypatch.chdir(copy.root / "steps")
+    assert copy.do("attacks", "12", "--json") == 0
+    (pip, table) = copy.calls("pip", "tests.table")
+    assert str(copy.root / "requirements" / "test.in") in pip["words"]
+    assert table["words"] == ["-m", "tests.table", "12", "--json"]
+    assert table["folder"] == str(copy.root)
+    output = capfd.readouterr()
+    assert output.out == ""
+    assert "    cd ..\n" in output.err
+    assert "    .venv/bin/python -m tests.table 12 --json\n" in output.err
+
+
+@needs_posix
+def test_an_attack_without_a_test_is_told_by_the_exit_status(copy):
+    copy.with_venv("requirements/test.in")
+    copy.goes_wrong(**{"tests.table": "no test carries this out"})
+    assert copy.do("attacks") == 7
+
+
+# The site
+
+
+def test_without_a_site_the_readme_is_named(copy, capsys):
+    assert copy.do("docs") == 1
+    assert "README.md" in capsys.readouterr().err
+
+
+@needs_posix
+def test_the_site_is_served_from_the_root(copy, monkeypatch, capfd):
+    copy.write("mkdocs.yml", "")
+    monkeypatch.chdir(copy.root / "steps")
+    assert copy.do("docs", "--open") == 0
+    pip, mkdocs = copy.calls("pip", "mkdocs")
+    assert str(copy.root / "requirements" / "docs.in") in pip["words"]
+    assert mkdocs["words"] == ["-m", "mkdocs", "serve", "--open"]
+    assert mkdocs["folder"] == str(copy.root)
+    assert "    cd ..\n" in capfd.readouterr().out
+
+
+# Being ended
+
+
+@needs_posix
+@pytest.mark.parametrize("stage", ["pip", "flask", "pytest"])
+def test_ctrl_c_ends_without_a_traceback(copy, stage, port):
+    installed = {"pip": [], "flask": [STEP], "pytest": ["requirements/test.in"]}
+    copy.with_venv(*installed[stage])
+    copy.goes_wrong(**{stage: "ctrl-c"})
+    words = ["run", "--port", port] if stage == "flask" else ["test"]
+    result = copy.process(*words)
+    assert result.returncode == 130
+    assert result.stdout.endswith(b"Stopped.\n")
+    assert result.stderr == b""
+    assert copy.calls(stage)
+
+
+class Child:
+    """A child that the terminal has not told, or that has ended of itself."""
+
+    def __init__(self, ends):
+        self.waits = [KeyboardInterrupt(), None if ends else self.late(), None]
+        self.ends, self.terminated = ends, 0
+
+    def late(self):
+        return subprocess.TimeoutExpired("flask", 2)
+
+    def wait(self, timeout=None):
+        outcome = self.waits.pop(0)
+        if outcome:
+            raise outcome
+
+    def poll(self):
+        return 0 if self.ends or self.terminated else None
+
+    def terminate(self):
+        self.terminated += 1
+
+
+@pytest.mark.parametrize(("ends", "times"), [(True, 0), (False, 1)])
+def test_ctrl_c_ends_a_child_only_if_it_does_not_end_itself(copy, ends, times):
+    child = Child(ends)
+    with pytest.raises(KeyboardInterrupt):
+        copy.module.wait_for(child)
+    assert child.terminated == times
+
+
+@needs_posix
+def test_ending_the_tutorial_ends_the_app(copy, port):
+    copy.with_venv(STEP)
+    copy.goes_wrong(flask="end my parent")
+    result = copy.process("run", "--port", port)
+    assert result.returncode == 128 + signal.SIGTERM
+    (flask,) = copy.calls("flask")
+    # The tutorial has waited for it, so nothing is left of the process.
+    with pytest.raises(ProcessLookupError):
+        os.kill(flask["pid"], 0)
+
+
+@needs_posix
+def test_a_reader_who_has_seen_enough_gets_no_traceback(copy):
+    copy.write("steps/02-code/app/long.py", "a line\n" * 50000)
+    command = [sys.executable, "tutorial.py", "diff", "01", "02"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+# Help, and an old Python
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"], ["test", "--help"]])
+def test_help_shows_every_command(copy, capsys, words):
+    assert copy.do(*words) == 0
+    output = capsys.readouterr().out
+    for name in ("run", "test", "code", "diff", "attacks", "docs"):
+        assert f"\n  {name} " in output
+    assert max(map(len, output.splitlines())) <= 84
+
+
+def test_an_unknown_command_is_answered_with_those_there_are(copy, capsys):
+    assert copy.do("start") == 1
+    error = capsys.readouterr().err
+    assert "There is no command start" in error
+    assert "run, test, code, diff, page, attacks, docs" in error
+
+
+def test_a_python_that_is_too_old_is_told_in_a_sentence(copy, capsys, monkeypatch):
+    monkeypatch.setattr(copy.module.sys, "version_info", (3, 10, 13))
+    assert copy.do("code") == 1
+    error = capsys.readouterr().err
+    assert "needs Python 3.11 or newer, and this is 3.10." in error
+    copy.module.check_python((3, 11, 0))
+
+
+def test_an_old_python_can_read_the_file():
+    ast.parse(SOURCE.read_text(encoding="utf-8"), feature_version=(3, 7))
+
+
+@pytest.mark.parametrize("minor", range(6, 11))
+def test_a_real_old_python_says_so(copy, minor):
+    python = shutil.which(f"python3.{minor}")
+    command = [str(python), str(copy.root / "tutorial.py"), "run"]
+    if not python or subprocess.run([python, "-c", ""], capture_output=True).returncode:
+        pytest.skip(f"there is no Python 3.{minor} on this computer")
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert f"and this is 3.{minor}." in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_importing_it_does_nothing(copy, capsys):
+    handler = signal.getsignal(signal.SIGTERM)
+    load(copy.root / "tutorial.py")
+    assert capsys.readouterr() == ("", "")
+    assert signal.getsignal(signal.SIGTERM) == handler
+    assert not (copy.root / ".venv").exists()
