@@ -43,8 +43,7 @@ def get_or_create_session_id():
 def log_in(user):
     """Reset the limits, and begin a new session in which the user is logged in."""
     rate_limit.reset_after_login(user.username, rate_limit.client_network())
-    lockout.reset("login", user.username)
-    lockout.reset("account", user.username)
+    lockout.reset(user.username, "login", "account")
     clear_session()
     session["two_factor_verified"] = True
     login_user(user)

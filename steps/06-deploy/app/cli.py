@@ -135,7 +135,7 @@ def reset_second_factor(username, reason):
     # The user's row is written first, and waits for an enrolment that has locked it.
     for table in (SecondFactor, RecoveryCode, PasswordReset):
         db.session.execute(delete(table).filter_by(user_id=user.id))
-    lockout.reset("login", user.username)  # otherwise the password stays locked
+    lockout.reset(user.username, "login")  # otherwise the password stays locked
     outbox.enqueue("second_factor_reset", user.email)
     db.session.commit()
     audit.record("second_factor_reset", user, reason=reason)

@@ -71,9 +71,10 @@ def is_locked(flow, account):
     return (db.session.scalar(query) or 0) >= limit
 
 
-def reset(flow, account):
-    """Delete the count of wrong codes in a row."""
-    db.session.execute(delete(Lockout).filter_by(bucket=_bucket(flow, account)))
+def reset(account, *flows):
+    """Delete the account's counts of wrong codes in a row."""
+    buckets = [_bucket(flow, account) for flow in flows]
+    db.session.execute(delete(Lockout).where(Lockout.bucket.in_(buckets)))
 
 
 @outbox.hourly

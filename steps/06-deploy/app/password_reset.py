@@ -259,8 +259,7 @@ def finish_reset(form, reset, user, password_hash):
         return redirect(url_for("password_reset.choose_password"))
     set_password(user, password_hash)
     rate_limit.reset_after_login(user.username, rate_limit.client_network())
-    for flow in ("login", "account", "reset", "password"):
-        lockout.reset(flow, user.username)
+    lockout.reset(user.username, "login", "account", "reset", "password")
     sessions.clear_session()
     flash("Your password has been changed. Log in with the new one.")
     return redirect(url_for("auth.login"))

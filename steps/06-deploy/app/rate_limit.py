@@ -68,6 +68,10 @@ class RateLimitCounter(db.Model):
     count: Mapped[int]
 
 
+# The table itself: a login changes counters, and needs none of them as an object.
+counters = RateLimitCounter.__table__
+
+
 def client_network():
     """Return the client's network: an IPv4 address, or the /64 of an IPv6 address."""
     try:
@@ -160,21 +164,26 @@ def reset_after_login(account, network, device_id=None):
     """Delete the account's counters, and refund its attempts to the network."""
     name = normalise_identifier(account)
     account_in_network = bucket("login_password", "account_in_network", name, network)
-    deleted = (
-        delete(RateLimitCounter)
-        .filter_by(bucket=account_in_network)
-        .returning(RateLimitCounter.count, RateLimitCounter.window_started_at)
-    )
-    for attempts, window_started_at in db.session.execute(deleted):
-        refund_network(attempts, window_started_at, network)
-    buckets = [bucket(action, "account", name) for action in LOGIN_ACTIONS]
+    own = [bucket(action, "account", name) for action in LOGIN_ACTIONS]
     if network_48 := find_network_48(network):
-        parts = ("account_in_network_48", name, network_48)
-        buckets.append(bucket("login_password", *parts))
+        own.append(bucket("login_password", "account_in_network_48", name, network_48))
     if device_id:
-        buckets += [bucket(action, "device", device_id) for action in LOGIN_ACTIONS]
-    own = RateLimitCounter.bucket.in_(buckets)
-    db.session.execute(delete(RateLimitCounter).where(own))
+        own += [bucket(action, "device", device_id) for action in LOGIN_ACTIONS]
+    lock_network(network)
+    deleted = delete(counters).where(counters.c.bucket.in_([account_in_network, *own]))
+    for counter in db.session.execute(deleted.returning(*counters.c)):
+        if counter.bucket == account_in_network:
+            refund_network(counter.count, counter.window_started_at, network)
+
+
+def lock_network(network):
+    """Lock the network's counters first, as count_attempt_now does.
+
+    In another order a login and a guess could each wait for the other's lock.
+    """
+    for _, bucket_id in limits("login_password", None, network):
+        query = select(RateLimitCounter.count).filter_by(bucket=bucket_id)
+        db.session.execute(query.with_for_update())
 
 
 def refund_network(attempts, window_started_at, network):
@@ -182,11 +191,11 @@ def refund_network(attempts, window_started_at, network):
     limits_of_network = limits("login_password", None, network)
     network_buckets = [bucket_id for _, bucket_id in limits_of_network]
     # A window that started later has not counted these attempts.
-    counted = RateLimitCounter.window_started_at <= window_started_at
-    remaining = RateLimitCounter.count - attempts
+    counted = counters.c.window_started_at <= window_started_at
+    remaining = counters.c.count - attempts
     db.session.execute(
-        update(RateLimitCounter)
-        .where(RateLimitCounter.bucket.in_(network_buckets), counted, remaining >= 0)
+        update(counters)
+        .where(counters.c.bucket.in_(network_buckets), counted, remaining >= 0)
         .values(count=remaining)
     )
 

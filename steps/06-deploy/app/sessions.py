@@ -70,9 +70,7 @@ def log_in(user):
     device_id = device_cookie.get_pending_device_id()
     network = rate_limit.client_network()
     rate_limit.reset_after_login(user.username, network, device_id)
-    lockout.reset("login", user.username)
-    lockout.reset("account", user.username)
-    lockout.reset("password", user.username)
+    lockout.reset(user.username, "login", "account", "password")
     clear_session()
     session["two_factor_verified"] = True
     session["logged_in_at"] = session["last_seen_at"] = int(time.time())

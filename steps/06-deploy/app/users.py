@@ -6,10 +6,10 @@ from flask import current_app
 from flask_login import UserMixin
 from sqlalchemy import BigInteger
 from sqlalchemy import String
+from sqlalchemy import bindparam
 from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.orm import Mapped
-from sqlalchemy.orm import joinedload
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.orm import relationship
 
@@ -39,7 +39,8 @@ class User(UserMixin, db.Model):
     # epoch seconds, or NULL
     disabled_at: Mapped[int | None] = mapped_column(BigInteger)
     re_enrolment_required_at: Mapped[int | None] = mapped_column(BigInteger)
-    second_factor = relationship("SecondFactor", uselist=False)
+    # Each page asks for it as well: load both in one query.
+    second_factor = relationship("SecondFactor", uselist=False, lazy="joined")
 
     @property
     def is_active(self):
@@ -51,11 +52,15 @@ class User(UserMixin, db.Model):
         return self.session_token
 
 
+# Built once, because each page needs it.
+SELECT_BY_SESSION_TOKEN = select(User).where(
+    User.session_token == bindparam("session_token")
+)
+
+
 def find_by_session_token(session_token):
     """Return the user whose sessions carry this token, or None."""
-    query = select(User).filter_by(session_token=session_token)
-    # Each page asks next whether there is a second factor: load both in one query.
-    return db.session.scalar(query.options(joinedload(User.second_factor)))
+    return db.session.scalar(SELECT_BY_SESSION_TOKEN, {"session_token": session_token})
 
 
 def find_by_username(username):
