@@ -1,12 +1,15 @@
 """How much the last step can carry, and what it spends its time on.
 
+    pip install -r requirements/benchmark.in
     python -m benchmarks.load
     python -m benchmarks.load --users 1000 1000000 --seconds 5
 
-One run starts PostgreSQL and Gunicorn as shipped, and compares a bare Flask page with
-the protected page and with complete logins (password, then code). Requests a second
-depend on the machine and on what else it does; the ratios do so much less. A million
-users, with ten recovery codes each, take some minutes to make. Linux only.
+One run starts PostgreSQL, and Gunicorn as shipped, for each of: a bare Flask page, a
+page as most apps have it (benchmarks/fair.py), Flask-Security with TOTP (peer.py), and
+step 06 with its own password hash and with a cheap one. A login is complete: password,
+code, and the page that they lead to. Requests a second depend on the machine and on
+what else it does; the ratios do so much less. A million users, with ten recovery codes
+each, take some minutes to make. Linux only.
 """
 
 import argparse
@@ -19,12 +22,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 import flask_migrate
+from werkzeug.security import generate_password_hash
 
 from tests.deploy.drill.network import NAME
 from tests.deploy.drill.network import free_port
@@ -38,6 +44,7 @@ from tutorial import totp
 
 CLIENTS = 8
 PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
+CHEAP_METHOD = "pbkdf2:sha256:1"  # as in benchmarks/cheap.py
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # noqa: S105  RFC 6238 appendix B
 TICK = os.sysconf("SC_CLK_TCK")
 STEP = STEPS["06"]
@@ -102,11 +109,11 @@ def gunicorn(application, environment):
     port = free_port()
     usual = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "gunicorn", "-b", f"127.0.0.1:{port}", application],
+        [sys.executable, "-m", "gunicorn", "--log-level=warning"]
+        + ["-b", f"127.0.0.1:{port}", application],
         cwd=STEP,
         env=usual | environment,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
     )
     try:
         wait_for(lambda: Client(port).get("/") in (200, 302), process)
@@ -166,13 +173,28 @@ class Client:
         return self.ask("POST", path, urlencode(values | {"csrf_token": token}))
 
     def log_in(self, number):
-        """Log in completely: with the password, and with a code."""
+        """Log in to the step completely: with the password, and with a code."""
         name = f"user{number}"
         statuses = [self.send("/login", username=name, password=PASSWORD)]
-        code = totp(SECRET, int(time.time()) // TIME_STEP)
-        statuses += [self.send("/login/code", code=code), self.get("/")]
-        if statuses != [302, 302, 200]:
+        statuses += [self.send("/login/code", code=current_code(SECRET))]
+        self.check(statuses, name)
+
+    def log_in_to_peer(self, secret, number):
+        """Log in to Flask-Security in the same way."""
+        name = f"user{number}@example.org"
+        statuses = [self.send("/login", email=name, password=PASSWORD)]
+        statuses += [self.send("/tf-validate", code=current_code(secret))]
+        self.check(statuses, name)
+
+    def check(self, statuses, name):
+        """Open the page behind the login, or end the benchmark."""
+        if [*statuses, self.get("/")] != [302, 302, 200]:
             raise SystemExit(f"{name} cannot log in: {statuses} {self.text}")
+
+
+def current_code(secret):
+    """Return the code of this moment."""
+    return totp(secret, int(time.time()) // TIME_STEP)
 
 
 def measure(act, seconds, server, database=None):
@@ -206,73 +228,160 @@ def measure_bare(seconds):
         return measure(lambda n: clients[n].get("/"), seconds, pid)
 
 
-def measure_step(postgres, url, users, seconds):
-    """Measure logins, and then the page that they lead to."""
+def name_driver(url):
+    """Return an address as SQLAlchemy wants it; the step does the same itself."""
+    return url.replace("postgres://", "postgresql+psycopg://")
+
+
+def measure_fair(postgres, url, seconds):
+    """Measure a page as most apps have it."""
+    url = name_driver(url)
+    with gunicorn("benchmarks.fair:app", SETTINGS | {"DATABASE_URL": url}) as served:
+        port, pid = served
+        clients = [Client(port) for _ in range(CLIENTS)]
+        for number, client in enumerate(clients, 1):
+            client.get(f"/enter/{number}")
+        act = lambda n: clients[n].get("/")  # noqa: E731
+        return measure(act, seconds, pid, postgres_pid(postgres))
+
+
+def measure_app(postgres, application, url, users, seconds, log_in=Client.log_in):
+    """Measure the page behind a login, and complete logins."""
     numbers, lock = iter(users), threading.Lock()
-    database = int((postgres.folder / "data" / "postmaster.pid").read_text().split()[0])
     clients = {}
 
-    def log_in(client):
+    def act(client):
         with lock:
             number = next(numbers)
         clients[client] = Client(port)
-        clients[client].log_in(number)
+        log_in(clients[client], number)
 
-    with gunicorn("wsgi:app", SETTINGS | {"DATABASE_URL": url}) as (port, pid):
+    with gunicorn(application, SETTINGS | {"DATABASE_URL": url}) as (port, pid):
         for client in range(CLIENTS):
-            log_in(client)  # all parts are warm
-        logins = measure(log_in, seconds, pid, database)
+            act(client)  # all parts are warm
+        database = postgres_pid(postgres)
+        logins = measure(act, seconds, pid, database)
         pages = measure(lambda n: clients[n].get("/"), seconds, pid, database)
     return pages, logins
 
 
-def measure_hash(door, password_hash):
+def measure_peer(postgres, seconds, count):
+    """Make users of Flask-Security; measure its page and its complete logins."""
+    url = name_driver(postgres.create("peer"))
+    made = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "benchmarks.peer"]
+        + ["create-users", str(count), PASSWORD],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]} | SETTINGS | {"DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    log_in = partial_log_in(made.stdout.strip())
+    users = range(1, count + 1)
+    return measure_app(postgres, "benchmarks.peer:app", url, users, seconds, log_in)
+
+
+def partial_log_in(secret):
+    """Return what logs a client in to Flask-Security."""
+    return lambda client, number: client.log_in_to_peer(secret, number)
+
+
+def measure_flood(url, numbers, seconds):
+    """Return how many signed-in pages a second there are, without and with a flood.
+
+    The flood is wrong passwords from ever new networks: each costs a hash, and no
+    network has sent enough of them to be stopped.
+    """
+    with gunicorn("wsgi:app", SETTINGS | {"DATABASE_URL": url}) as (port, pid):
+        clients = [Client(port) for _ in range(CLIENTS)]
+        for client, number in zip(clients, numbers, strict=False):
+            client.log_in(number)
+        calm = measure(lambda n: clients[n].get("/"), seconds, pid)
+        ended = threading.Event()
+        flood = [
+            threading.Thread(target=send_wrong_passwords, args=(port, ended))
+            for _ in range(CLIENTS)
+        ]
+        for thread in flood:
+            thread.start()
+        busy = measure(lambda n: clients[n].get("/"), seconds, pid)
+        ended.set()
+        for thread in flood:
+            thread.join()
+    return calm.rate, busy.rate
+
+
+def send_wrong_passwords(port, ended):
+    """Send one wrong password after another, each from a network of its own."""
+    number = 0
+    while not ended.is_set():
+        number += 1
+        Client(port).send("/login", username=f"nobody{number}", password="wrong")  # noqa: S106
+
+
+def postgres_pid(postgres):
+    """Return the process of the database, below which all of its work is done."""
+    return int((postgres.folder / "data" / "postmaster.pid").read_text().split()[0])
+
+
+def measure_hash(step, password_hash):
     """Return the seconds of CPU that checking a password takes."""
     times = []
     for _ in range(5):
         began = time.process_time()
-        door.passwords.check_password_hash(password_hash, PASSWORD)
+        step.passwords.check_password_hash(password_hash, PASSWORD)
         times.append(time.process_time() - began)
     return sorted(times)[2]
 
 
-def fill(connection, door, app, first, last, most):
+def fill(connection, step, app, password_hash, first, last, most):
     """Add users in bulk; return those who can log in, from all over the table."""
     with app.app_context():
-        filler = door.crypto.encrypt_for(last, SECRET)
-        password_hash = door.passwords.hash_password(PASSWORD)
+        filler = step.crypto.encrypt_for(last, SECRET)
         values = {"first": first, "last": last}
         values |= {"hash": password_hash, "secret": filler}
         for statement in FILL:
             connection.execute(statement, values)
         users = range(first, last + 1, max(1, (last - first) // most))
         secrets = [
-            (door.crypto.encrypt_for(number, SECRET), number) for number in users
+            (step.crypto.encrypt_for(number, SECRET), number) for number in users
         ]
     with connection.cursor() as cursor:
         change = "UPDATE second_factors SET encrypted_secret = %s WHERE user_id = %s"
         cursor.executemany(change, secrets)
     connection.execute("VACUUM ANALYZE")
-    return users, password_hash
+    return users
 
 
-def print_table(bare, results, cpu_of_hash):
+def print_table(measured, results, cpu_of_hash, flood):
     """Print what was measured, and how it compares."""
-    rows = [("bare Flask page", bare)]
+    rows = list(measured.items())
     for users, (pages, logins) in results.items():
-        rows.append((f"protected page, {users:,} users", pages))
-        rows.append((f"complete login, {users:,} users", logins))
+        rows.append((f"step 06: page, {users:,} users", pages))
+        rows.append((f"step 06: login, {users:,} users", logins))
+    bare = measured["bare Flask page"]
     print(f"\n{'':36}{'a second':>10}{'CPU ms':>10}{'to bare':>10}")
     for name, result in rows:
         ratio = result.cpu / bare.cpu
         print(f"{name:36}{result.rate:10.1f}{result.cpu * 1000:10.2f}{ratio:10.1f}")
     few, many = (results[users] for users in (min(results), max(results)))
     growth = [b.cpu / a.cpu for a, b in zip(few, many, strict=True)]
+    page = few[0].cpu / measured["page as most apps have it"].cpu
+    login = measured["step 06: login, cheap hash"].cpu
+    login /= measured["Flask-Security: login, cheap hash"].cpu
+    calm, busy = flood
     print(
+        f"\nA page of step 06 takes {page:.2f} times the CPU of a usual one, a login "
+        f"without the hash {login:.2f} times that of Flask-Security."
         f"\nThe password hash is {cpu_of_hash / few[1].cpu:.0%} of a login's CPU."
         f"\nWith {max(results) // min(results):,} times as many users a page takes "
         f"{growth[0]:.2f} times the CPU, a login {growth[1]:.2f} times."
+        f"\nIn a flood of wrong passwords {busy / calm:.0%} of the signed-in pages are "
+        "answered in the same time."
     )
+    packages = ("Flask", "Flask-Login", "Flask-SQLAlchemy", "Flask-Security-Too")
+    print(", ".join(f"{package} {version(package)}" for package in packages))
 
 
 def main():
@@ -281,23 +390,43 @@ def main():
     parser.add_argument("--users", type=int, nargs="+", default=[1_000, 1_000_000])
     parser.add_argument("--seconds", type=float, default=10, help="for each number")
     given = parser.parse_args()
-    door, results, there = import_step(STEP), {}, 0
-    most = int(given.seconds * 100) + 2 * CLIENTS  # logins in a run, at the very most
-    bare = measure_bare(given.seconds)
+    seconds, results, there = given.seconds, {}, 0
+    step = import_step(STEP)
+    most = int(seconds * 200) + 4 * CLIENTS  # logins in a run, at the very most
+    measured = {"bare Flask page": measure_bare(seconds)}
     with PostgreSQL() as postgres:
-        url = postgres.create("door")
-        settings = door.config.read_environment(SETTINGS | {"DATABASE_URL": url})
-        app = door.create_app(settings)
+        url = postgres.create("step")
+        app = step.create_app(
+            step.config.read_environment(SETTINGS | {"DATABASE_URL": url})
+        )
         with app.app_context():
             flask_migrate.upgrade()
+            password_hash = step.passwords.hash_password(PASSWORD)
+        fill_step = partial(fill, step=step, app=app, most=most)
         for users in sorted(given.users):
-            with postgres.connect("door") as connection:
-                able, password_hash = fill(
-                    connection, door, app, there + 1, users, most
+            with postgres.connect("step") as connection:
+                able = fill_step(
+                    connection, password_hash=password_hash, first=there + 1, last=users
                 )
             there = users
-            results[users] = measure_step(postgres, url, able, given.seconds)
-    print_table(bare, results, measure_hash(door, password_hash))
+            results[users] = measure_app(postgres, "wsgi:app", url, able, seconds)
+        flood = measure_flood(url, able, seconds)
+        measured["page as most apps have it"] = measure_fair(postgres, url, seconds)
+        with postgres.connect("step") as connection:
+            able = fill_step(
+                connection,
+                password_hash=generate_password_hash(PASSWORD, CHEAP_METHOD),
+                first=there + 1,
+                last=there + most,
+            )
+        pages, logins = measure_app(
+            postgres, "benchmarks.cheap:app", url, able, seconds
+        )
+        measured["step 06: login, cheap hash"] = logins
+        pages, logins = measure_peer(postgres, seconds, most)
+        measured["Flask-Security: page"] = pages
+        measured["Flask-Security: login, cheap hash"] = logins
+    print_table(measured, results, measure_hash(step, password_hash), flood)
 
 
 if __name__ == "__main__":
