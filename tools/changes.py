@@ -400,7 +400,7 @@ class Gap(NamedTuple):
 def gaps():
     """Return the known gaps: the tests that are marked so, in their order."""
     found = []
-    for path in sorted((tutorial.ROOT / "tests").glob("test_*.py")):
+    for path in sorted((tutorial.ROOT / "tests").rglob("test_*.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
             marks = dict(map(read_mark, getattr(node, "decorator_list", [])))
             if "gap" in marks:
