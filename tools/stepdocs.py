@@ -25,10 +25,12 @@ MkDocs and Zensical both run this: it is no plugin of either.
 """
 
 import html
-import importlib.util
+import importlib
 import re
+import sys
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from markdown.extensions import Extension
@@ -350,6 +352,7 @@ def show_settings(block, is_last):
     changes.lines_of(number, path)  # or the step has none
     config = load(changes.folder(number) / path)
     nothing = config.read_environment({}) | {"DEBUG": False}
+    config.set_mail_encryption(nothing)
     needed = {name for name, _ in config.find_problems(nothing)}
     yield from ("| variable | what it is | default |", "|---|---|---|")
     for setting in config.SETTINGS:
@@ -360,11 +363,11 @@ def show_settings(block, is_last):
 
 
 def load(path):
-    """Return a module of a step that imports none of its neighbours."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """Return a module of a step, and do not run the step's whole app for it."""
+    package = ModuleType(f"{path.parents[1].name}_for_docs")
+    package.__path__ = [str(path.parent)]  # where its neighbours are
+    sys.modules[package.__name__] = package
+    return importlib.import_module(f"{package.__name__}.{path.stem}")
 
 
 def show_links(block, is_last):

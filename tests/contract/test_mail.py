@@ -1400,6 +1400,32 @@ def test_a_mail_server_with_a_good_certificate_gets_login_and_mail(
     assert server.logins == [("door", "a secret")]
 
 
+AT_ONCE = {"MAIL_USE_SSL": True, "MAIL_USERNAME": "door", "MAIL_PASSWORD": "a secret"}
+
+
+@since("06")
+@attack(109, 156)
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_mail_server_may_speak_tls_from_the_first_byte(
+    site, tmp_path, monkeypatch, is_trusted
+):
+    file, context = certificate(tmp_path, "127.0.0.1")
+    if is_trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    with MailServer(ssl_context=context) as server:
+        server.options |= {"authenticator": server.check_login}
+        server.options |= {"auth_require_tls": False}  # it does not see the outer one
+        server.go_away()
+        server.come_back()
+        posting = at(site, server, **AT_ONCE)
+        fill_in_registration(posting.visitor())
+        posting.mails()
+
+    assert len(server.mails) == is_trusted
+    assert server.logins == [("door", "a secret")] * is_trusted
+    assert waiting(site) == 1 - is_trusted
+
+
 @since("06")
 @attack(109)
 @pytest.mark.parametrize("names", [["127.0.0.1"], ["mail.example.org", "127.0.0.2"]])

@@ -43,9 +43,7 @@ OF_OTHERS = {
     "DOOR_SERVER",
     "PATH",
     "PORT",
-    "POSTGRES_DB",
     "POSTGRES_PASSWORD",
-    "POSTGRES_USER",
     "PYTHONDONTWRITEBYTECODE",
     "PYTHONUNBUFFERED",
     "WEB_CONCURRENCY",
@@ -143,6 +141,9 @@ def variables_in(folder):
         yield from service.get("environment", {})
     yield from re.findall(r"\$\{(\w+)", read(folder, "compose.yaml"))
     yield from re.findall(r"\$\{(\w+)", read(folder, "deploy/nginx.conf"))
+    yield from re.findall(
+        r"^\\getenv \w+ (\w+)", read(folder, "deploy/database.sql"), re.M
+    )
     for owner in [*render["envVarGroups"], *render["services"]]:
         yield from (entry["key"] for entry in owner["envVars"] if "key" in entry)
     for line in re.findall(r"^ENV (.+)$", read(folder, "Dockerfile"), re.M):

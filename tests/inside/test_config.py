@@ -55,13 +55,34 @@ WRONG = [
     ("TOTP_KEYS", f"{OTHER_KEY}, "),
     ("DATABASE_URL", ""),
     *(("BASE_URL", address) for address in ["", *NO_ADDRESSES]),
+    *(("SECRET_KEY_FALLBACKS", key) for key in [*SHORT, *SAMPLES[:-1]]),
+    ("SECRET_KEY_FALLBACKS", f"{OTHER_KEY},{SHORT[-1]}"),
     ("MAIL_SERVER", ""),
     ("MAIL_DEFAULT_SENDER", ""),
     ("FLASK_DEBUG", "1"),
-    ("PROXIES", "one"),
-    ("PROXIES", "1.5"),
-    ("PROXIES", "-1"),
-    ("MAIL_PORT", "smtp"),
+    *(("PROXIES", text) for text in ["one", "1.5", "-1", "+1", "1 2", "\u0661", '"1"']),
+    *(("MAIL_PORT", text) for text in ["smtp", "0", "65536", "-25", "25/tcp", '"25"']),
+    *(("TRUSTED_HOSTS", text) for text in ["*", "https://a.example", "a/b", "a, b:80"]),
+    *(("MAIL_SERVER", text) for text in ["smtp://a.example", "a.example:587", "a b"]),
+    *(
+        ("MAIL_DEFAULT_SENDER", text)
+        for text in ["door", "@a", "a@b\nBcc: c@d", "<a@b"]
+    ),
+    *(("MAIL_USE_TLS", text) for text in ["maybe", '"yes"', "'no'", "yes no", "2"]),
+    *(("MAIL_USE_SSL", text) for text in ["ssl", '"no"', "465"]),
+    ("MAIL_PASSWORD", ""),
+    *(
+        ("DATABASE_URL", text)
+        for text in [
+            "db.example.org/door",
+            "mysql://door@db.example.org/door",
+            "http://db.example.org/door",
+            "postgres:/door@db.example.org/door",
+            "postgresql://door:what?@db.example.org/door",
+            "postgresql://door@db.example.org:five/door",
+            "postgresql://[door/door",
+        ]
+    ),
 ]
 ACCOUNT = {"MAIL_USERNAME": "door", "MAIL_PASSWORD": "our-password"}
 # what no variable may switch on, or make cheap
@@ -83,13 +104,62 @@ SWITCHES = {
 }
 
 
+IN_THE_CLEAR = [
+    ("MAIL_USE_TLS", {"MAIL_USE_TLS": "no"}),
+    ("MAIL_USE_TLS", {"MAIL_USE_TLS": "no", "MAIL_SERVER": "192.0.2.1"}),
+    ("MAIL_USE_TLS", {"MAIL_USE_TLS": "no", "MAIL_SERVER": "2001:db8::1"}),
+    ("MAIL_USE_TLS", {"MAIL_USE_TLS": "no", "MAIL_SERVER": "localhost.example.org"}),
+    *(
+        ("DATABASE_URL", {"DATABASE_URL": f"postgresql://door@{rest}"})
+        for rest in [
+            *(
+                f"db.example.org/door?sslmode={m}"
+                for m in ("disable", "allow", "prefer")
+            ),
+            "db.example.org/door?sslmode=Require",
+            "db.example.org/door?sslmode=require&sslmode=disable",
+            "db.example.org./door?sslmode=disable",
+            "192.0.2.1/door?sslmode=disable",
+            "[2001:db8::1]:5432/door?sslmode=disable",
+            "/door?host=db.example.org&sslmode=disable",
+            "/door?host=db.example.org:5432&sslmode=disable",
+            "localhost/door?host=db.example.org&sslmode=disable",
+            "localhost,db.example.org/door?sslmode=disable",
+            "/door?host=/run/postgresql&host=db.example.org&sslmode=disable",
+            "localhost/door?hostaddr=192.0.2.1&sslmode=disable",
+            "localhost/door?%68ostaddr=192.0.2.1&sslmode=disable",
+            "/door?service=elsewhere&sslmode=disable",
+        ]
+    ),
+    ("PGSSLMODE", {"PGSSLMODE": "prefer"}),
+    (
+        "PGSSLMODE",
+        {"PGSSLMODE": "disable", "DATABASE_URL": "postgresql://door@db/door"},
+    ),
+    (
+        "DATABASE_URL",
+        {
+            "PGHOST": "db.example.org",
+            "DATABASE_URL": "postgresql://door@/door?sslmode=disable",
+        },
+    ),
+    (
+        "DATABASE_URL",
+        {
+            "PGHOSTADDR": "192.0.2.1",
+            "DATABASE_URL": "postgresql://door@localhost/door?sslmode=disable",
+        },
+    ),
+]
+
+
 @pytest.fixture
 def start(step, monkeypatch):
     """Return a function that starts the app with these variables, and no others."""
     create_app = step.load(step.folder).create_app
     known = {setting.name for setting in settings_of(step)} | set(SWITCHES)
     for name in [*os.environ]:
-        if name in known or name.startswith("FLASK_"):
+        if name in known or name.startswith(("FLASK_", "PG")):
             monkeypatch.delenv(name)
     # Nobody logs in here: the hash for strangers need not be one.
     monkeypatch.setattr(hashlib, "scrypt", lambda password, **how: bytes(64))
@@ -120,7 +190,7 @@ def refusal(start, variables):
 
 def named(text):
     """Return the variables that a message names."""
-    return set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b|\bPROXIES\b", text))
+    return set(re.findall(r"\b[A-Z]+(?:_[A-Z]+)+\b|\bPROXIES\b|\bPGSSLMODE\b", text))
 
 
 @pytest.fixture
@@ -151,11 +221,11 @@ def run(folder, *command, **variables):
 @attack(99)
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_setting_with_which_nobody_serves_strangers_is_named(start, name, value):
-    message = refusal(start, GOOD | {name: value})
+    variables = GOOD | ({} if name.endswith("_SERVER") else ACCOUNT)
+    message = refusal(start, variables | {name: value})
 
     assert named(message) == {name}
-    if value:
-        assert value not in message
+    assert value.strip() in ("", "1", "2") or value not in message
 
 
 @since("06")
@@ -197,8 +267,79 @@ def test_all_that_is_wrong_is_said_at_once_and_no_value(start):
 @since("06")
 @attack(99)
 def test_no_password_of_ours_travels_in_the_clear(start):
-    assert named(refusal(start, GOOD | ACCOUNT)) == {"MAIL_USE_TLS"}
-    assert refusal(start, GOOD | ACCOUNT | {"MAIL_USE_TLS": "yes"}) == ""
+    assert refusal(start, GOOD | ACCOUNT) == ""
+    in_the_clear = {"MAIL_USE_TLS": "no"}
+    for server in ("localhost", "mail", "smtp.example.org"):
+        variables = GOOD | ACCOUNT | in_the_clear | {"MAIL_SERVER": server}
+        assert named(refusal(start, variables)) == {"MAIL_USE_TLS"}, server
+
+
+@since("06")
+@attack(156)
+@pytest.mark.parametrize(("name", "variables"), IN_THE_CLEAR)
+def test_nothing_leaves_this_machine_in_the_clear(start, name, variables):
+    assert named(refusal(start, GOOD | variables)) == {name}
+
+
+def sslmode_of(start, url, **variables):
+    """Return how the app asks PostgreSQL for TLS, as its driver is told."""
+    app = start(GOOD | variables | {"DATABASE_URL": url})
+    with app.app_context():
+        engine = app.extensions["sqlalchemy"].engine
+        _, options = engine.dialect.create_connect_args(engine.url)
+    return options.get("sslmode")
+
+
+@since("06")
+@attack(156)
+def test_a_database_elsewhere_is_reached_by_tls_without_being_asked(start):
+    for rest in (
+        "db.example.org/door",
+        "db/door",
+        "/door?host=db",
+        "/door?hostaddr=192.0.2.1",
+        "db.example.org/door?application_name=door",
+    ):
+        assert sslmode_of(start, f"postgres://door@{rest}") == "require", rest
+
+
+@since("06")
+@attack(156)
+def test_what_asks_for_more_than_tls_or_stays_here_is_left_alone(start):
+    url = "postgresql://door@db.example.org/door"
+    assert sslmode_of(start, f"{url}?sslmode=verify-full") == "verify-full"
+    assert sslmode_of(start, url, PGSSLMODE="verify-full") is None  # libpq reads it
+
+
+@since("06")
+@attack(156)
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "", "127.1.2.3"])
+def test_a_database_on_this_machine_needs_no_tls(start, host):
+    assert sslmode_of(start, f"postgresql://door@{host}/door") is None
+    assert sslmode_of(start, "postgresql://door@/door?host=/run/postgresql") is None
+
+
+@since("06")
+@attack(156)
+def test_in_a_network_of_containers_the_address_may_do_without_tls(start):
+    url = "postgresql://door@database/door?sslmode=disable"
+    assert sslmode_of(start, url) == "disable"
+    assert refusal(start, GOOD | {"MAIL_USE_TLS": "no", "MAIL_SERVER": "mail"}) == ""
+
+
+@since("06")
+@attack(156)
+def test_tls_to_the_mail_server_depends_on_where_it_is(start):
+    def tls(**variables):
+        mail = start(GOOD | variables).extensions["mail"]
+        return mail.use_tls, mail.use_ssl
+
+    assert tls() == (True, False)
+    assert tls(MAIL_SERVER="mail") == (True, False)
+    assert tls(MAIL_SERVER="localhost") == (False, False)
+    assert tls(MAIL_PORT="465")[1] is True
+    assert tls(MAIL_USE_SSL="yes")[1] is True
+    assert tls(MAIL_PORT="465", MAIL_USE_SSL="no") == (True, False)
 
 
 @since("06")
@@ -367,7 +508,10 @@ def test_every_setting_says_what_it_means(step):
 @attack(99)
 def test_a_database_is_reached_by_any_spelling_of_postgresql(start):
     address = "door:a-password@db.example.org:5432/door?sslmode=require"
-    for scheme in ("postgresql", "postgres", "postgresql+psycopg"):
+    for scheme in (
+        *("postgresql", "postgres", "pgsql", "postgresql+psycopg"),
+        *("postgresql+psycopg2", "postgresql+asyncpg", "postgres+pg8000"),
+    ):
         app = start(GOOD | {"DATABASE_URL": f"{scheme}://{address}"})
         with app.app_context():
             url = app.extensions["sqlalchemy"].engine.url
@@ -379,9 +523,58 @@ def test_a_database_is_reached_by_any_spelling_of_postgresql(start):
 @since("06")
 @attack(99)
 def test_a_switch_may_be_spelt_in_many_ways(start):
-    for value in ("1", "on", "true", "Yes", "TRUE"):
+    for value in ("", "1", "on", "true", "Yes", "TRUE", "y", "yes\r", " yes "):
         app = start(GOOD | {"MAIL_USE_TLS": value})
         assert app.extensions["mail"].use_tls is True, value
-    for value in ("", "0", "off", "false", "no", "No"):
-        app = start(GOOD | {"MAIL_USE_TLS": value})
+    for value in ("0", "off", "false", "no", "No", "n", "no\r"):
+        app = start(GOOD | {"MAIL_USE_TLS": value, "MAIL_SERVER": "mail"})
         assert app.extensions["mail"].use_tls is False, value
+
+
+@since("06")
+@attack(99)
+def test_a_list_may_have_commas_and_spaces(start):
+    for value in (
+        "a.example,b.example",
+        "a.example, b.example ,",
+        "a.example b.example",
+    ):
+        app = start(GOOD | {"TRUSTED_HOSTS": value})
+        assert app.config["TRUSTED_HOSTS"][1:] == ["a.example", "b.example"], value
+
+
+@since("06")
+@attack(99)
+def test_the_end_of_a_line_from_windows_belongs_to_no_value(start):
+    app = start({name: f"{value}\r" for name, value in GOOD.items()})
+
+    assert [name for name in GOOD if "\r" in app.config[name]] == []
+
+
+@since("06")
+@attack(156)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://door@db.example.org/door",
+        "postgresql://door:a/b:c@db.example.org:5432/door",
+        "postgresql://a@b:c@db.example.org/door",
+        "postgresql://[2001:db8::1]:5432/door",
+        "postgresql://door@/door?host=db.example.org",
+        "postgresql:///door?host=a.example:1&host=b.example:2",
+        "postgresql://door@DB.example.org",
+    ],
+)
+def test_an_address_is_taken_apart_as_the_driver_does(step, start, url):
+    app = start(GOOD | {"DATABASE_URL": url})
+    addresses = sys.modules[f"{app.import_name}.addresses"]
+    with app.app_context():
+        engine = app.extensions["sqlalchemy"].engine
+    _, options = engine.dialect.create_connect_args(engine.url)
+    url = engine.url.render_as_string(hide_password=False)
+
+    found = [
+        host.partition(".example:")[0] for host in addresses.find_remote_hosts(url)
+    ]
+    wanted = [host.removesuffix(".example") for host in options["host"].split(",")]
+    assert found == wanted

@@ -32,7 +32,7 @@ HEADINGS = {
     "test_every_page": {"01": "docs/01-basic-login.md#7-every-form-every-page"},
     "test_security": {
         "01": "docs/01-basic-login.md#7-every-form-every-page",
-        "06": "docs/06a-refuse-to-start.md#3-headers-for-every-answer",
+        "06": "docs/06a-refuse-to-start.md#4-headers-for-every-answer",
     },
     "test_configuration": {
         "01": "docs/01-basic-login.md#6-the-key-that-signs",
@@ -50,7 +50,7 @@ HEADINGS = {
         "02": "docs/02-totp-verify.md#3-few-guesses",
         "04": "docs/04b-one-statement.md#4-whose-guesses",
         "05": "docs/05c-account.md#5-twenty-wrong-codes",
-        "06": "docs/06a-refuse-to-start.md#7-a-browser-that-was-here-before",
+        "06": "docs/06a-refuse-to-start.md#8-a-browser-that-was-here-before",
     },
     "test_enrolment": {"03": "docs/03-qr-enrolment.md#4-confirm-then-activate"},
     "test_recovery": {

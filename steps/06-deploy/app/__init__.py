@@ -31,6 +31,7 @@ from . import second_factor
 from . import security_headers
 from . import sessions
 from .config import read_environment
+from .config import set_mail_encryption
 from .config import started_by_flask_debug
 from .config import validate_for_production
 
@@ -79,6 +80,7 @@ def create_app(config=None):
     )
     app.config.from_mapping(read_environment())
     app.config.from_mapping(config or {})
+    set_mail_encryption(app.config)
     if not app.config["DEVELOPMENT"]:
         validate_for_production(app.config)
     for name in ("SECRET_KEY", "TOTP_KEYS"):

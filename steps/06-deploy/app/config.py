@@ -7,10 +7,13 @@ from typing import NamedTuple
 
 import click
 
+from . import addresses
+
 MIN_KEY_LENGTH = 32  # characters: 128 bits, even if they are hexadecimal digits
 HTTPS_ORIGIN_PATTERN = re.compile(
     r"https://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]+)?", re.IGNORECASE
 )
+SMTPS_PORT = 465  # TLS from the first byte
 REQUIRED_SETTINGS = ("DATABASE_URL", "MAIL_SERVER", "MAIL_DEFAULT_SENDER")
 
 
@@ -19,8 +22,14 @@ class ConfigurationError(RuntimeError):
 
 
 def parse_bool(text):
-    """Return whether a setting is switched on."""
-    return text.lower() in ("1", "on", "true", "yes")
+    """Return whether a setting is switched on, or None if it says nothing."""
+    if not text:
+        return None
+    if text.lower() in ("1", "on", "true", "y", "yes"):
+        return True
+    if text.lower() in ("0", "off", "false", "n", "no"):
+        return False
+    raise ValueError("must be yes or no")
 
 
 def parse_base_url(text):
@@ -28,21 +37,45 @@ def parse_base_url(text):
     return text.rstrip("/")
 
 
-def parse_database_url(text):
-    """Return the URL of a database, with the driver that we have for PostgreSQL."""
-    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", text)
-
-
 def parse_count(text):
     """Return a number; raise ValueError for text that is none, or negative."""
-    if not text.isdecimal():
-        raise ValueError
+    if not re.fullmatch("[0-9]+", text):
+        raise ValueError("is not a number")
     return int(text)
 
 
-def parse_list(text):
-    """Return the texts that are separated by commas."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+def parse_port(text):
+    """Return the number of a port; raise ValueError for text that is none."""
+    port = parse_count(text)
+    if not 0 < port < 2**16:
+        raise ValueError("must be a port: 1 to 65535")
+    return port
+
+
+def parse_host(text):
+    """Return the name of a host; raise ValueError for text that is none."""
+    ipv6 = r"\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?"
+    if not re.fullmatch(rf"[a-z0-9._-]*|{ipv6}", text, re.IGNORECASE):
+        raise ValueError("must be a host name, with nothing before or after it")
+    return text
+
+
+def parse_hosts(text):
+    """Return the names that are separated by commas or spaces."""
+    return [parse_host(name) for name in re.split(r"[,\s]+", text) if name]
+
+
+def parse_keys(text):
+    """Return the keys that are separated by commas."""
+    return [key.strip() for key in text.split(",") if key.strip()]
+
+
+def parse_sender(text):
+    """Return an email address, perhaps with a name; raise ValueError for others."""
+    address = r"[^\s<>@]+@[^\s<>@]+"
+    if not re.fullmatch(rf"{address}|[^\r\n<>@]* <{address}>", text):
+        raise ValueError("must be an email address")
+    return text
 
 
 class Setting(NamedTuple):
@@ -55,10 +88,19 @@ class Setting(NamedTuple):
 
 
 SETTINGS = (
-    Setting("SECRET_KEY", "Signs cookies; all keys but the next come from it."),
+    Setting("SECRET_KEY", "Signs cookies; all keys but the next two come from it."),
+    Setting(
+        "SECRET_KEY_FALLBACKS",
+        "Earlier keys that still verify cookies.",
+        "",
+        parse_keys,
+    ),
     Setting("TOTP_KEYS", "Encrypt TOTP secrets: the first encrypts, all decrypt."),
     Setting(
-        "DATABASE_URL", "SQLite or PostgreSQL.", "sqlite:///door.db", parse_database_url
+        "DATABASE_URL",
+        "SQLite or PostgreSQL.",
+        "sqlite:///door.db",
+        addresses.parse_database_url,
     ),
     Setting(
         "BASE_URL",
@@ -67,24 +109,36 @@ SETTINGS = (
         parse_base_url,
     ),
     Setting(
-        "TRUSTED_HOSTS", "Other host names that the app answers to.", "", parse_list
+        "TRUSTED_HOSTS", "Other host names that the app answers to.", "", parse_hosts
     ),
     Setting("PROXIES", "How many proxies are in front of the app.", "0", parse_count),
     Setting("ISSUER", "The name shown in the authenticator app.", "Door"),
     Setting(
-        "MAIL_SERVER", "The host of the mail server. If empty, emails are printed."
+        "MAIL_SERVER",
+        "The host of the mail server. If empty, emails are printed.",
+        "",
+        parse_host,
     ),
-    Setting("MAIL_PORT", "The port of the mail server.", "25", parse_count),
+    Setting("MAIL_PORT", "The port of the mail server.", "25", parse_port),
     Setting(
         "MAIL_USE_TLS",
-        "Whether to encrypt the connection (STARTTLS).",
-        "no",
+        "Whether to encrypt with STARTTLS. If empty, yes for any other host.",
+        "",
+        parse_bool,
+    ),
+    Setting(
+        "MAIL_USE_SSL",
+        "Whether to encrypt from the first byte. If empty, yes for port 465.",
+        "",
         parse_bool,
     ),
     Setting("MAIL_USERNAME", "The username for the mail server."),
     Setting("MAIL_PASSWORD", "The password for the mail server."),
     Setting(
-        "MAIL_DEFAULT_SENDER", "The address that emails come from.", "door@localhost"
+        "MAIL_DEFAULT_SENDER",
+        "The address that emails come from.",
+        "door@localhost",
+        parse_sender,
     ),
 )
 
@@ -93,12 +147,20 @@ def read_environment(environ=os.environ):
     """Read the settings; raise ConfigurationError for one that cannot be read."""
     config = {}
     for setting in SETTINGS:
-        text = environ.get(setting.name) or setting.default
+        text = environ.get(setting.name, "").strip() or setting.default
         try:
             config[setting.name] = setting.parse(text)
-        except ValueError:
-            raise ConfigurationError(f"{setting.name} is not a number") from None
+        except ValueError as error:
+            raise ConfigurationError(f"{setting.name} {error}") from None
     return config | {"SQLALCHEMY_DATABASE_URI": config["DATABASE_URL"]}
+
+
+def set_mail_encryption(config):
+    """Set how emails are encrypted, where no setting says it."""
+    if config["MAIL_USE_TLS"] is None:
+        config["MAIL_USE_TLS"] = not addresses.is_local(config["MAIL_SERVER"])
+    if config["MAIL_USE_SSL"] is None:
+        config["MAIL_USE_SSL"] = config["MAIL_PORT"] == SMTPS_PORT
 
 
 def started_by_flask_debug(app):
@@ -118,6 +180,7 @@ def validate_for_production(config):
 def find_problems(config):
     """Yield the name of each unfit setting and what is wrong with it, not its value."""
     keys = [("TOTP_KEYS", key.strip()) for key in config["TOTP_KEYS"].split(",")]
+    keys += [("SECRET_KEY_FALLBACKS", key) for key in config["SECRET_KEY_FALLBACKS"]]
     for name, key in [("SECRET_KEY", config["SECRET_KEY"]), *keys]:
         if len(key) < MIN_KEY_LENGTH:
             yield name, f"needs {MIN_KEY_LENGTH} characters or more"
@@ -133,7 +196,8 @@ def find_problems(config):
             and config[setting.name] == setting.default
         ):
             yield setting.name, "is missing"
-    if config["MAIL_USERNAME"] and not config["MAIL_USE_TLS"]:
-        yield "MAIL_USE_TLS", "must be on, or the mail password is sent unencrypted"
+    if config["MAIL_USERNAME"] and not config["MAIL_PASSWORD"]:
+        yield "MAIL_PASSWORD", "is missing"
+    yield from addresses.find_unencrypted(config)
     if config["DEBUG"]:
         yield "FLASK_DEBUG", "must be off in production"

@@ -3,6 +3,7 @@
 import ssl
 from contextlib import closing
 from smtplib import SMTP
+from smtplib import SMTP_SSL
 
 import flask_mail
 from flask import current_app
@@ -32,10 +33,14 @@ def deliver(message):
 def connect(mail):
     """Connect to the mail server, with TLS and a login where they are set."""
     server, port = mail.server, mail.port
-    host = SMTP(server, port, timeout=SMTP_TIMEOUT_SECONDS)
+    context = ssl.create_default_context()  # it verifies the certificate
+    if mail.use_ssl:
+        host = SMTP_SSL(server, port, timeout=SMTP_TIMEOUT_SECONDS, context=context)
+    else:
+        host = SMTP(server, port, timeout=SMTP_TIMEOUT_SECONDS)
     try:
-        if mail.use_tls:
-            host.starttls(context=ssl.create_default_context())
+        if mail.use_tls and not mail.use_ssl:
+            host.starttls(context=context)
         if mail.username:
             host.login(mail.username, mail.password)
     except Exception:
