@@ -6,25 +6,30 @@ then say that it is too old.
 """
 
 import argparse
-import base64
 import contextlib
-import difflib
 import errno
-import fnmatch
 import hashlib
-import hmac
 import os
 import re
 import shlex
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from tools.steps import TutorialError
+from tools.steps import count
+from tools.steps import files_of
+from tools.steps import find_step
+from tools.steps import number_of
+from tools.steps import print_difference
+from tools.totp import RFC_KEY
+from tools.totp import TIME_STEP
+from tools.totp import totp
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
@@ -35,12 +40,6 @@ STAMP = VENV / "tutorial-installed"
 UNFINISHED = VENV / "tutorial-unfinished"
 OLDEST = (3, 11)
 PROGRAM = "python tutorial.py" if WINDOWS else "python3 tutorial.py"
-
-RFC_KEY = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
-TIME_STEP = 30
-
-JUNK = ("instance", "__pycache__", ".env", ".venv", ".*_cache", ".DS_Store")
-JUNK += ("*.pyc", "*.db", "*.db-*")
 
 HELP = f"""\
 Two Steps In: a Flask login with two-factor authentication, in six chapters
@@ -67,33 +66,6 @@ installs what the step needs there; nothing else on your computer changes.
 """
 
 
-class TutorialError(Exception):
-    """What keeps a command from going on, and what to do about it."""
-
-
-def decode_key(key):
-    """Read a base32 key as people write it: in groups, in lower case, not padded."""
-    letters = re.sub(r"[\s=-]", "", key).upper()
-    if not re.match(r"[A-Z2-7]+\Z", letters):
-        raise ValueError("A key has only the letters A to Z and the digits 2 to 7.")
-    if len(letters) % 8 in (1, 3, 6):
-        raise ValueError("The key is not complete: a letter is missing or too many.")
-    return base64.b32decode(letters + "=" * (-len(letters) % 8))
-
-
-def totp(key, time_step):
-    """Return the six-digit code of a time step: RFC 6238, which is HOTP by the clock.
-
-    HOTP is RFC 4226: HMAC-SHA-1 of the counter, of which section 5.3 picks 31 bits
-    ("dynamic truncation"). Time step n is the n-th 30 seconds since 1970.
-    """
-    counter = struct.pack(">Q", time_step)
-    digest = hmac.new(decode_key(key), counter, "sha1").digest()
-    offset = digest[-1] & 0x0F
-    number = struct.unpack_from(">I", digest, offset)[0] & 0x7FFFFFFF
-    return f"{number % 10**6:06d}"
-
-
 def show_code(words):
     """Print the current code of a key, for readers without a phone."""
     time_step, spent = divmod(int(time.time()), TIME_STEP)
@@ -105,62 +77,6 @@ def show_code(words):
         ) from None
     print(f"{code} ({count(TIME_STEP - spent, 'second')} left)")
     return 0
-
-
-def steps():
-    """Return the folders of all steps, in order."""
-    return sorted(path for path in ROOT.glob("steps/[0-9][0-9]-*") if path.is_dir())
-
-
-def find_step(word):
-    """Return the folder of a step by 3, 03, its name or path; of the last by ""."""
-    name = re.split(r"[/\\]", word.rstrip("/\\"))[-1]
-    for step in reversed(steps()):
-        if name in ("", step.name):
-            return step
-        if name.isdecimal() and int(name) == number_of(step):
-            return step
-    there = ", ".join(step.name for step in steps()) or "none"
-    raise TutorialError(f"There is no step {word}. Those there are: {there}.")
-
-
-def number_of(step):
-    """Return the number of a step: 3 for 03-qr-enrolment."""
-    return int(step.name[:2])
-
-
-def count(number, thing):
-    """Say how many there are: 1 line, 2 lines."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def files_of(step):
-    """Return the lines of each file that belongs to a step, by its path."""
-    found = {}
-    for path in step.rglob("*"):
-        parts = path.relative_to(step).parts
-        junk = any(fnmatch.fnmatch(part, kind) for part in parts for kind in JUNK)
-        if path.is_file() and not junk:
-            text = path.read_text("utf-8", "replace")
-            found["/".join(parts)] = text.splitlines()
-    return found
-
-
-def print_file_diff(name, old, new):
-    """Print one file's changes under a line that counts them; return the counts.
-
-    Each side is the folder's name and the lines, which are None if it has no such file.
-    """
-    sides = [side if lines is not None else "" for side, lines in (old, new)]
-    paths = [f"steps/{side}/{name}" if side else "/dev/null" for side in sides]
-    lines = [lines or [] for _, lines in (old, new)]
-    diff = list(difflib.unified_diff(*lines, *paths, lineterm=""))
-    added = sum(line.startswith("+") for line in diff[2:])
-    deleted = sum(line.startswith("-") for line in diff[2:])
-    kind = "" if all(sides) else "deleted file, " if sides[0] else "new file, "
-    print(f"{name}: {kind}{count(added, 'line')} added, {deleted} deleted")
-    print("\n".join(diff), end="\n\n" if diff else "\n")
-    return added, deleted
 
 
 def show_diff(words):
@@ -179,7 +95,7 @@ def show_diff(words):
     counts = []
     for name in changed:
         sides = (old.name, before.get(name)), (new.name, after.get(name))
-        counts.append(print_file_diff(name, *sides))
+        counts.append(print_difference(name, *sides))
     added, deleted = (sum(column) for column in zip(*counts, (0, 0), strict=True))
     files = count(len(changed), "file")
     print(f"{files} changed: {count(added, 'line')} added, {deleted} deleted")

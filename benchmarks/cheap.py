@@ -3,8 +3,8 @@
 So the rest of a login can be measured. Never run this where anyone can reach it.
 """
 
-from tests.stage import STEPS
-from tests.stage import import_step
+from tests.kit.stage import STEPS
+from tests.kit.stage import import_step
 
 step = import_step(STEPS["06"])
 app = step.create_app({"PASSWORD_HASH_METHOD": "pbkdf2:sha256:1"})

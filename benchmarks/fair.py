@@ -18,7 +18,7 @@ from sqlalchemy import String
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
 
-from tests.stage import STEPS
+from tests.kit.stage import STEPS
 
 app = Flask(__name__, template_folder=STEPS["06"] / "app" / "templates")
 app.config.from_mapping(

@@ -39,8 +39,8 @@ from tests.kit.servers import new_network
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.kit.stage import import_step
-from tutorial import TIME_STEP
-from tutorial import totp
+from tools.totp import TIME_STEP
+from tools.totp import totp
 
 CLIENTS = 8
 PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody

@@ -16,7 +16,7 @@ from flask_security.models import fsqla_v2
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 
-from tests.stage import STEPS
+from tests.kit.stage import STEPS
 
 app = Flask(__name__, template_folder=STEPS["06"] / "app" / "templates")
 app.config.from_mapping(

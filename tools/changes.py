@@ -9,7 +9,9 @@ from difflib import SequenceMatcher
 from functools import cache
 from typing import NamedTuple
 
-import tutorial
+from tools.steps import ROOT
+from tools.steps import files_of
+from tools.steps import steps
 
 FILES_WITHOUT_LESSON = {"README.md"}
 NEAR = 3  # lines that are shown around a change where a symbol is too long to show
@@ -46,7 +48,7 @@ class Piece(NamedTuple):
 @cache
 def folder(number):
     """Return the folder of a step by its two digits, or None."""
-    found = {path.name[:2]: path for path in tutorial.steps()}
+    found = {path.name[:2]: path for path in steps()}
     return found.get(number)
 
 
@@ -56,7 +58,7 @@ def files(number):
     step = folder(number)
     if step is None and number != "00":
         raise UnknownError(f"there is no step {number}")
-    return tutorial.files_of(step) if step else {}
+    return files_of(step) if step else {}
 
 
 def lines_of(number, path):
@@ -400,7 +402,7 @@ class Gap(NamedTuple):
 def gaps():
     """Return the known gaps: the tests that are marked so, in their order."""
     found = []
-    for path in sorted((tutorial.ROOT / "tests").rglob("test_*.py")):
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.parse(path.read_text("utf-8")).body:
             marks = dict(map(read_mark, getattr(node, "decorator_list", [])))
             if "gap" in marks:

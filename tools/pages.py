@@ -13,12 +13,13 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import tutorial
 from tools import changes
 from tools import directives
 from tools.changes import IMPORTS
+from tools.steps import ROOT
+from tools.steps import steps
 
-DOCS = tutorial.ROOT / "docs"
+DOCS = ROOT / "docs"
 PAGE = re.compile(r"(\d\d)([a-z]?)-.+\.md")
 PART = re.compile(r"([^\s/:]+):(!?)/([^/]+)/(?:\.\./([^/]+)/)?")
 IMPORT = re.compile(r"(?:from \S+ )?import (\w+)[\w.]*(?: as (\w+))?(?:  # .*)?")
@@ -43,7 +44,7 @@ def page_of(path):
 
 def names_of_pages(number=None, docs=DOCS):
     """Return the names of the pages that change the app, in the order of reading."""
-    numbers = [number] if number else [step.name[:2] for step in tutorial.steps()][1:]
+    numbers = [number] if number else [step.name[:2] for step in steps()][1:]
     return [
         page
         for number in numbers

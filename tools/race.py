@@ -17,11 +17,16 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 
-import tutorial
+from tools.steps import TutorialError
+from tools.steps import find_step
+from tools.steps import number_of
+from tools.totp import RFC_KEY
+from tools.totp import TIME_STEP
+from tools.totp import totp
 
 MANY = 50
 NAME, PASSWORD = "admin", "password"
-SECRET = tutorial.RFC_KEY
+SECRET = RFC_KEY
 DECIDING = ("second_factor.py", "rate_limit.py")
 PAUSE = 0.05  # seconds, at each line
 
@@ -98,7 +103,7 @@ def race(step):
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         app = start(step, Path(folder))
         cookie, token = give_password(app)
-        code = tutorial.totp(SECRET, int(time.time()) // tutorial.TIME_STEP)
+        code = totp(SECRET, int(time.time()) // TIME_STEP)
         answers = send_at_once(app, cookie, {"csrf_token": token, "code": code})
         if "sqlalchemy" in app.extensions:
             with app.app_context():
@@ -109,10 +114,10 @@ def race(step):
 def main():
     """Show how often one code was good."""
     try:
-        step = tutorial.find_step("".join(sys.argv[1:]))
-    except tutorial.TutorialError as error:
+        step = find_step("".join(sys.argv[1:]))
+    except TutorialError as error:
         sys.exit(str(error))
-    if tutorial.number_of(step) not in (3, 4):
+    if number_of(step) not in (3, 4):
         sys.exit("Name 03 or 04, which differ in this.")
     statuses = race(step)
     print(f"{MANY} requests brought the same right code.")

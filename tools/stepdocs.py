@@ -39,7 +39,6 @@ from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
-import tutorial
 from tests.attacks import ATTACKS
 from tools import changes
 from tools import pages
@@ -47,8 +46,11 @@ from tools.changes import IMPORTS
 from tools.directives import Block
 from tools.directives import parse
 from tools.directives import sections
+from tools.steps import ROOT
+from tools.steps import count
+from tools.steps import steps
 
-ASSETS = tutorial.ROOT / "docs" / "assets"
+ASSETS = ROOT / "docs" / "assets"
 TERM = re.compile(r"^(\w.*)\n:   (.+)$", re.MULTILINE)
 LANGUAGES = {"py": "python", "html": "html+jinja", "js": "js", "css": "css"}
 LANGUAGES |= {"diff": "diff"}
@@ -136,7 +138,7 @@ def head(path, names, count, after=None):
 def in_words(rows):
     """Say how many lines are added and deleted."""
     added, deleted = changes.tally(rows)
-    return f"{tutorial.count(added, 'line')} added, {deleted} deleted"
+    return f"{count(added, 'line')} added, {deleted} deleted"
 
 
 def anchor(path):
@@ -195,7 +197,7 @@ def show_code(block, is_last):
     rows = []
     for first, last in spans or [(1, len(lines))]:
         rows += [GAP] * bool(rows) + list(plain_rows(number, path, first, last))
-    size = tutorial.count(sum(1 for row in rows if row != GAP), "line")
+    size = count(sum(1 for row in rows if row != GAP), "line")
     symbols = [name for name in names if not name.startswith("/")]
     yield (head(path, symbols, size),)
     yield from block.body
@@ -314,7 +316,7 @@ def show_gaps(block, is_last):
 
 def show_attacks(block, is_last):
     """List which step holds against which attack, as the tests show it."""
-    numbers = [step.name[:2] for step in tutorial.steps()]
+    numbers = [step.name[:2] for step in steps()]
     yield ('<div class="wide" tabindex="0" role="group" aria-label="Attacks">',)
     yield f"| no. | attack | {' | '.join(numbers)} | source |"
     yield "|--:" + "|---" * (len(numbers) + 2) + "|"
@@ -341,7 +343,7 @@ def show_file(block, is_last):
         raise changes.UnknownError(f"there is no {path}")
     lines = path.read_text("utf-8").splitlines()
     rows = [f"<span>{line}\n</span>" for line in painted(path.name, tuple(lines))]
-    yield (head(path.name, [], tutorial.count(len(lines), "line")),)
+    yield (head(path.name, [], count(len(lines), "line")),)
     yield from block.body
     yield (f"{listing(rows, f'Code of {path.name}')}</section>",)
 
@@ -389,8 +391,8 @@ def labelled_pages():
         text = path.read_text("utf-8")
         title = re.search(r"^# (.+)$", text, re.MULTILINE)[1]
         yield f"[{title}]({path.relative_to(docs).as_posix()})", text
-    for path in (*tutorial.ROOT.glob("*.md"), *tutorial.ROOT.glob("steps/*/*.md")):
-        name = path.relative_to(tutorial.ROOT).as_posix()
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("steps/*/*.md")):
+        name = path.relative_to(ROOT).as_posix()
         yield f"`{name}`", path.read_text("utf-8")
 
 

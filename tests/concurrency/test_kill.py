@@ -23,7 +23,7 @@ from tests.kit.servers import Server
 from tests.kit.servers import address_of
 from tests.kit.servers import need_gunicorn
 from tests.kit.stage import Account
-from tutorial import TIME_STEP
+from tools.totp import TIME_STEP
 
 KILLS = 12
 KILLS_AGAIN = 6  # on the steps after the one that brought the database

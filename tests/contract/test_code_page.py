@@ -16,8 +16,8 @@ from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.stage import CONFIG
 from tests.kit.stage import STEPS
-from tutorial import TIME_STEP
-from tutorial import totp
+from tools.totp import TIME_STEP
+from tools.totp import totp
 
 RFC_6238 = [  # appendix B, SHA-1, the last six digits
     (59, "287082"),

@@ -19,7 +19,7 @@ from tests.kit.marks import until
 from tests.kit.phone import scan
 from tests.kit.stage import Account
 from tests.kit.stage import enrol
-from tutorial import TIME_STEP
+from tools.totp import TIME_STEP
 
 
 def secret_on(page):

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import NamedTuple
 
-from tutorial import TIME_STEP
-from tutorial import totp
+from tools.totp import TIME_STEP
+from tools.totp import totp
 
 PENDING_LIFETIME = 10 * 60
 WINDOW = 15 * 60

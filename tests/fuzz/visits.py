@@ -27,8 +27,8 @@ from tests.kit.phone import Authenticator
 from tests.kit.phone import scan
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import add_second_factor
-from tutorial import TIME_STEP
-from tutorial import totp
+from tools.totp import TIME_STEP
+from tools.totp import totp
 
 MODELS = {"05": ReferenceModelWithEmail, "06": ReferenceModelInProduction}
 HOME, ELSEWHERE = list(ADDRESSES)[:2], list(ADDRESSES)[2:4]

@@ -27,7 +27,7 @@ from tests.fuzz.visits import ManyUsersMachine
 from tests.fuzz.visits import in_between
 from tests.fuzz.visits import once_somebody_came
 from tests.kit.stage import GOOD_PASSWORD
-from tutorial import TIME_STEP
+from tools.totp import TIME_STEP
 
 PASSWORDS = ["nine boats over a quiet lake", "five crows on a red tractor"]
 WHICH_PASSWORD = st.sampled_from(["new", "new", "new", "same", WEAK, "short", "twice"])

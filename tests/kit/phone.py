@@ -1,7 +1,7 @@
 """The visitor's phone: an authenticator app that knows one secret."""
 
-from tutorial import TIME_STEP
-from tutorial import totp
+from tools.totp import TIME_STEP
+from tools.totp import totp
 
 
 class Authenticator:

@@ -20,6 +20,7 @@ from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.kit.stage import Stage
 from tools import pages
+from tools.steps import find_step
 
 EACH_PAGE = sorted((ROOT / "docs").glob("*.md"))
 FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -86,7 +87,7 @@ class Reader:
 
     def run_(self, *words):
         """Start a step, as the real command does, but on a port that is free."""
-        number = tutorial.find_step("".join(words)).name[:2]
+        number = find_step("".join(words)).name[:2]
         site = Stage(number, STEPS[number], own=False).start(RealClock())
         self.address = self.stack.enter_context(serve(site.app))
 

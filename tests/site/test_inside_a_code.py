@@ -17,7 +17,7 @@ from tests.kit.real_browser import need
 from tests.kit.stage import DEMO_SECRET
 from tests.site.test_docs_browser import OF_THE_THEME
 from tests.site.test_docs_browser import is_wider_than_the_window
-from tutorial import totp
+from tools.totp import totp
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]
 

@@ -8,7 +8,6 @@ from importlib import import_module
 import pytest
 import time_machine
 
-import tutorial
 from tests.kit.clock import MovableClock
 from tests.kit.fixtures import NOON
 from tests.kit.real_browser import need
@@ -20,6 +19,7 @@ from tests.kit.stage import folder_of
 from tests.kit.stage import upgrade_database
 from tools import changes
 from tools import pages
+from tools.steps import files_of
 
 DAY = 24 * 60 * 60
 CUT = ("02", "03")  # chapters whose pages all end in an app that runs
@@ -115,7 +115,7 @@ def test_the_app_after_a_page_is_written_into_a_new_folder(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "my-app") in done.stdout
-    assert tutorial.files_of(tmp_path / "my-app") == {
+    assert files_of(tmp_path / "my-app") == {
         path: lines
         for path, lines in pages.files_after("04a").items()
         if path not in changes.FILES_WITHOUT_LESSON
