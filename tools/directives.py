@@ -6,7 +6,7 @@ Needs nothing but Python: the site and tutorial.py read the same pages.
 import re
 from typing import NamedTuple
 
-DIRECTIVE = re.compile(r"( *)::: *(\w+) *(.*)")
+DIRECTIVE = re.compile(r"( *)::: *([\w-]+) *(.*)")
 # "name:/pattern/" and "/pattern/" are one word each, also with spaces in the pattern
 WORD = re.compile(
     r"(?<!\S)[^\s/]*:!?/[^/]+/(?:\.\./[^/]+/)?(?!\S)|(?<!\S)/.+/(?!\S)|\S+"

@@ -8,6 +8,7 @@
     ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
     ::: file recipes/ai-service/changes.diff       a file of docs, as it is
     ::: settings 06                                what the app is told from outside
+    ::: two-factor hooks                           settings, calls, hooks of the package
     ::: links                                      all pages elsewhere that ours link to
 
 A `code` or `diff` without symbols shows the file. What stands indented below it is the
@@ -24,6 +25,7 @@ docs/glossary.md get a tooltip on every other page.
 MkDocs and Zensical both run this: it is no plugin of either.
 """
 
+import ast
 import html
 import importlib
 import re
@@ -51,6 +53,12 @@ from tools.steps import count
 from tools.steps import steps
 
 ASSETS = ROOT / "docs" / "assets"
+PACKAGE = ROOT / "docs" / "recipes" / "add-it" / "two_factor"
+# The comment above the methods of TwoFactor that a table lists, and the one below them.
+PARTS = {
+    "hooks": ("    # Hooks.", "    # What your app calls"),
+    "calls": ("    # What your app calls", "    # What our pages call"),
+}
 TERM = re.compile(r"^(\w.*)\n:   (.+)$", re.MULTILINE)
 LANGUAGES = {"py": "python", "html": "html+jinja", "js": "js", "css": "css"}
 LANGUAGES |= {"diff": "diff"}
@@ -364,6 +372,46 @@ def show_settings(block, is_last):
         yield f"| `{setting.name}` | {setting.description} | {default} |"
 
 
+def show_two_factor(block, is_last):
+    """List settings, calls or hooks of the package that a reader copies."""
+    if block.words[0] == "settings":
+        yield from ("| setting | default | what it is |", "|---|---|---|")
+        for name, (default, text) in load(PACKAGE / "settings.py").SETTINGS.items():
+            yield f"| `{name}` | {'' if default is None else f'`{default}`'} | {text} |"
+        return
+    yield from ("| method | what it does |", "|---|---|")
+    for method in methods(block.words[0]):
+        text = " ".join(ast.get_docstring(method).split())
+        yield f"| `{signature(method)}` | {text} |"
+
+
+def methods(part):
+    """Return the methods of TwoFactor that stand between two comments."""
+    source = (PACKAGE / "__init__.py").read_text("utf-8")
+    lines = source.splitlines()
+    first, last = (
+        next(n for n, line in enumerate(lines, 1) if line.startswith(mark))
+        for mark in PARTS[part]
+    )
+    found = [node for node in ast.walk(ast.parse(source)) if is_function(node)]
+    return [node for node in found if first < node.lineno < last]
+
+
+def is_function(node):
+    """Return whether a node is a method that has a docstring."""
+    return isinstance(node, ast.FunctionDef) and ast.get_docstring(node) is not None
+
+
+def signature(method):
+    """Return a method as it is called, without types."""
+    names = [argument.arg for argument in method.args.args[1:]]
+    first = len(names) - len(method.args.defaults)
+    for number, default in enumerate(method.args.defaults, first):
+        names[number] += f"={ast.unparse(default)}"
+    is_property = any(ast.unparse(d) == "property" for d in method.decorator_list)
+    return method.name if is_property else f"{method.name}({', '.join(names)})"
+
+
 def load(path):
     """Return a module of a step, and do not run the step's whole app for it."""
     package = ModuleType(f"{path.parents[1].name}_for_docs")
@@ -405,6 +453,7 @@ DIRECTIVES = {
     "diagram": (show_diagram, 1),
     "file": (show_file, 1),
     "settings": (show_settings, 1),
+    "two-factor": (show_two_factor, 1),
     "links": (show_links, 0),
 }
 

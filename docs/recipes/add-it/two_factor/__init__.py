@@ -47,8 +47,10 @@ from .sessions import LOGIN
 from .sessions import PENDING
 
 ATTEMPT = "two_factor.attempt"  # key of the WSGI environment
-LOCKED_MESSAGE = "Too many codes were wrong. Set a new password, then log in again."
-DISABLED_MESSAGE = "This account cannot log in. Ask those who run this site."
+LOCKED_MESSAGE = (
+    "There were too many wrong codes. Set a new password, then log in again."
+)
+DISABLED_MESSAGE = "You cannot log in at the moment. Ask the people who run this site."
 
 
 class TwoFactor:

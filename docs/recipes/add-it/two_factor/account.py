@@ -25,15 +25,23 @@ from .views import verify_and_consume_any_code
 from .views import verify_first_code
 
 REAUTHENTICATION_FAILED_MESSAGE = (
-    "That password or code did not work. Check both: each code works once."
+    "That password or code did not work. "
+    "Check the password and use a new code. Each code works only once."
 )
 TOO_MANY_WRONG_CODES_MESSAGE = (
-    "Too many codes were wrong. For safety we have logged you out."
+    "There were too many wrong codes, so we've logged you out. Log in again."
 )
 REPLACED_MESSAGE = (
-    "Your new authenticator app is set up. All other devices are logged out."
+    "Your new authenticator app is set up. You've been logged out on all other devices."
 )
-INVALID_PASSWORD_MESSAGE = "That is not your password. Check it and try again."
+OLD_STILL_WORKS_MESSAGE = (
+    "Your old authenticator app keeps working until you've confirmed the new one."
+)
+CODES_REPLACED_MESSAGE = (
+    "Your old recovery codes no longer work. "
+    "You've been logged out on all other devices."
+)
+INVALID_PASSWORD_MESSAGE = "That password did not work. Check it and try again."
 
 bp = Blueprint("two_factor_account", __name__, url_prefix="/two-factor")
 bp.after_request(disable_caching)
@@ -137,7 +145,7 @@ def replace_authenticator(user, row):
         sessions.update(LOGIN, session_id=session_id)
         # The reauthentication is valid for as long as this secret is pending.
         store.get_or_create_pending_secret(session_id)
-        flash("Your old authenticator app works until you confirm the new one.")
+        flash(OLD_STILL_WORKS_MESSAGE)
         return redirect(url_for("two_factor_account.replace_authenticator"))
     return render_page("form_page.html", form, title="Move to a new authenticator app")
 
@@ -168,7 +176,7 @@ def regenerate_recovery_codes(user, row):
         new, codes = store.replace_codes(user_id, token)
         log_in_again_or_abort(user, row, new)
         two_factor.tell("recovery_codes_regenerated", user)
-        flash("The old codes do not work any more. All other devices are logged out.")
+        flash(CODES_REPLACED_MESSAGE)
         overview = url_for("two_factor_account.overview")
         return render_page("recovery_codes.html", codes=codes, next_url=overview)
-    return render_page("form_page.html", form, title="Make new recovery codes")
+    return render_page("form_page.html", form, title="Create new recovery codes")

@@ -20,7 +20,7 @@ group = AppGroup("two-factor", help="Look after second factors.")
 def require_text(context, option, text):
     """Return the value of an option; raise BadParameter if it is blank."""
     if not text.strip():
-        raise click.BadParameter("say why.")
+        raise click.BadParameter("give a reason.")
     return text
 
 

@@ -11,15 +11,19 @@ from wtforms.validators import Regexp
 from . import totp
 
 UNSTORABLE_CHARACTER_MESSAGE = (
-    "This form contains a character that cannot be stored. Type it again."
+    "Something in this form is not plain text. Clear the field and type it again."
 )
 MAX_256_CHARACTERS = Length(max=256, message="Use at most 256 characters.")
 INVALID_CODE_MESSAGE = (
     "That code did not work. "
-    "Codes change every 30 seconds and work once: wait for the next one."
+    "Wait for the next one and try again. Each code works only once."
 )
 
 USED_CODE_MESSAGE = "That code was used a moment ago. Wait for the next one."
+
+EMPTY_ANY_CODE_MESSAGE = (
+    "Enter the code from your authenticator app, or a recovery code."
+)
 
 CODE_INPUT = {
     "autocomplete": "one-time-code",
@@ -63,7 +67,7 @@ class CodeForm(BaseForm):
 
     code = StringField(
         "Six-digit code",
-        description="Look into your authenticator app. You have ten minutes.",
+        description="Open your authenticator app. You have ten minutes.",
         filters=[remove_separators],
         validators=[
             Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")
@@ -77,7 +81,7 @@ class RecoveryCodeForm(BaseForm):
 
     recovery_code = StringField(
         "Recovery code",
-        description="One of the ten that you saved, or the one that you were given.",
+        description="One of the ten codes you saved, or the one you were given.",
         validators=[
             InputRequired("Enter one of your recovery codes."),
             MAX_256_CHARACTERS,
@@ -101,7 +105,7 @@ class ReauthenticationForm(PasswordForm):
 
     code = StringField(
         "Code",
-        description="Six digits from your authenticator app, or a recovery code.",
-        validators=[InputRequired("Enter a code."), MAX_256_CHARACTERS],
+        description="The six digits from your authenticator app, or a recovery code.",
+        validators=[InputRequired(EMPTY_ANY_CODE_MESSAGE), MAX_256_CHARACTERS],
         render_kw={"autocomplete": "one-time-code", "value": ""},
     )

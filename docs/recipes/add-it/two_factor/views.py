@@ -28,13 +28,18 @@ from .sessions import PENDING
 from .sessions import pending_login_expired
 
 PENDING_LOGIN_EXPIRED_MESSAGE = (
-    "For safety we stopped waiting for your code. Log in again."
+    "For your security, we only wait ten minutes for a code. Log in again."
+)
+FIRST_CODE_HINT = (
+    "Your authenticator app is not set up until you enter this code. "
+    "You have ten minutes."
 )
 INVALID_FIRST_CODE_MESSAGE = (
-    f"{INVALID_CODE_MESSAGE} Still wrong? Set your phone's clock to automatic."
+    f"{INVALID_CODE_MESSAGE} Still not working? Set your phone's clock to automatic."
 )
 INVALID_RECOVERY_CODE_MESSAGE = (
-    "That recovery code did not work. Check it, or use another: each works once."
+    "That recovery code did not work. "
+    "Check it, or use another one. Each works only once."
 )
 
 bp = Blueprint(
@@ -187,7 +192,7 @@ def finish_with_recovery_code(user, row):
     """Log in, say how many recovery codes are left, and redirect."""
     codes_left = len(store.find_code_hashes(two_factor.id_of(user)))
     finish_login(user, row, factor="recovery_code")
-    flash(f"You used a recovery code. Codes left: {codes_left}.")
+    flash(f"You used a recovery code. You have {codes_left} left.")
     return redirect(redirects.next_url())
 
 
@@ -218,7 +223,7 @@ def render_qr_svg(uri):
 
 def render_enrolment(form, user, session_id):
     """Render the pending secret as QR code and as text; create it if needed."""
-    form.code.description = "Type the code to finish. You have ten minutes."
+    form.code.description = FIRST_CODE_HINT
     secret = store.get_or_create_pending_secret(session_id)
     issuer = current_app.config["TWO_FACTOR_ISSUER"] or current_app.name
     name = two_factor.name_of(user)
@@ -268,7 +273,7 @@ def finish_enrolment(user, row, session_token, codes):
     store.delete_pending_secret(session[PENDING]["session_id"])
     two_factor.tell("second_factor_enrolled", user)
     finish_login(user, row, session_token, factor="totp")
-    flash("Your authenticator app is set up and you are logged in.")
+    flash("Your authenticator app is set up, and you're logged in.")
     return render_page(
         "recovery_codes.html", codes=codes, next_url=redirects.next_url()
     )

@@ -1,0 +1,275 @@
+"""The package of docs/add-it.md: the same as step 06, and refused if half there."""
+
+import ast
+import re
+import subprocess
+import sys
+
+import pytest
+from flask import Flask
+
+from tests.kit.stage import STEPS
+from tests.recipes.hosts import ALL
+from tests.recipes.hosts import KEYS
+from tests.recipes.hosts import PACKAGE
+from tests.recipes.hosts import PAGE
+from tests.recipes.hosts import Running
+from tests.recipes.hosts import blocks_of
+from tests.recipes.hosts import build
+from tests.recipes.hosts import load
+
+STEP = STEPS["06"] / "app"
+FILES = ("totp.py", "crypto.py", "templates/_form.html")
+# What the package shares with a module of the step: ours, and the module there.
+PARTS = {
+    ("rate_limit.py", "rate_limit.py"): (
+        "LIMIT_PER_ACCOUNT",
+        "LIMIT_PER_NETWORK",
+        "LIMIT_PER_ACCOUNT_FROM_ALL_NETWORKS",
+        "LIMIT_PER_IPV6_48",
+        "LIMIT_PER_ACCOUNT_IN_IPV6_48",
+        "WINDOW_SECONDS",
+        "UPSERT_COUNTER",
+        "client_network",
+        "find_network_48",
+        "bucket",
+        "limits",
+    ),
+    ("rate_limit.py", "lockout.py"): ("MAX_WRONG_CODES_IN_A_ROW",),
+    ("rate_limit.py", "users.py"): ("normalise_identifier",),
+    ("recovery_codes.py", "recovery_codes.py"): (
+        "CODE_COUNT",
+        "CODE_BYTES",
+        "generate_code",
+        "hash_code",
+    ),
+    ("views.py", "recovery_codes.py"): ("INVALID_RECOVERY_CODE_MESSAGE",),
+    ("views.py", "enrolment.py"): (
+        "render_qr_svg",
+        "INVALID_FIRST_CODE_MESSAGE",
+        "FIRST_CODE_HINT",
+    ),
+    ("views.py", "pending_login.py"): ("PENDING_LOGIN_EXPIRED_MESSAGE",),
+    ("sessions.py", "pending_login.py"): ("PENDING_LOGIN_SECONDS",),
+    ("store.py", "enrolment.py"): ("UPSERT_PENDING_SECRET",),
+    ("store.py", "db.py"): ("INSERT",),
+    ("redirects.py", "redirects.py"): ("LOCAL_PATH_PATTERN", "redirect_keeping_next"),
+    ("device_cookie.py", "device_cookie.py"): ("DEVICE_COOKIE_SECONDS", "cookie_name"),
+    ("forms.py", "forms.py"): (
+        "BaseForm",
+        "CODE_INPUT",
+        "EMPTY_ANY_CODE_MESSAGE",
+        "INVALID_CODE_MESSAGE",
+        "USED_CODE_MESSAGE",
+        "MAX_256_CHARACTERS",
+        "UNSTORABLE_CHARACTER_MESSAGE",
+        "remove_separators",
+    ),
+    ("account.py", "account.py"): (
+        "REAUTHENTICATION_FAILED_MESSAGE",
+        "TOO_MANY_WRONG_CODES_MESSAGE",
+        "REPLACED_MESSAGE",
+        "OLD_STILL_WORKS_MESSAGE",
+        "CODES_REPLACED_MESSAGE",
+    ),
+    ("cli.py", "cli.py"): ("require_text",),
+}
+
+
+def parts_of(path):
+    """Return the source of each function, class and constant, by name."""
+    source, found = path.read_text("utf-8").replace("two_factor_", ""), {}
+    for node in ast.parse(source).body:
+        name = getattr(node, "name", None)
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            name = node.targets[0].id
+        if name:
+            found[name] = " ".join(ast.get_source_segment(source, node).split())
+    return found
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_the_one_of_step_06_letter_for_letter(name):
+    ours = PACKAGE / name.replace("templates/", "templates/two_factor/")
+
+    assert ours.read_bytes() == (STEP / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("files", "name"), [(files, name) for files in PARTS for name in PARTS[files]]
+)
+def test_a_part_is_the_one_of_step_06_word_for_word(files, name):
+    ours, theirs = files
+
+    assert parts_of(PACKAGE / ours)[name] == parts_of(STEP / theirs)[name]
+
+
+def test_what_has_one_name_here_and_there_is_the_same_or_known_to_differ():
+    shared = {(ours, name) for (ours, _), names in PARTS.items() for name in names}
+    differ = set()
+    for path in sorted(PACKAGE.glob("*.py")):
+        if path.name in FILES or not (STEP / path.name).exists():
+            continue
+        ours, theirs = parts_of(path), parts_of(STEP / path.name)
+        for name in ours.keys() & theirs.keys():
+            if (path.name, name) not in shared:
+                assert ours[name] != theirs[name], f"{path.name} {name}: list it"
+                differ.add(name)
+
+    assert differ == DIFFER
+
+
+# These do the same on tables of another shape, or without what only the step has.
+DIFFER = {
+    "CodeForm",
+    "LOGIN_ACTIONS",
+    "bp",
+    "confirm_authenticator",
+    "count_attempt_now",
+    "lock_network",
+    "next_url",
+    "overview",
+    "reauthenticate_or_abort",
+    "reencrypt_secret",
+    "refund_network",
+    "regenerate_recovery_codes",
+    "replace_authenticator",
+    "reset_after_login",
+    "reset_second_factor",
+    "rotate_totp_keys",
+    "check_totp_keys",
+    "verify_current_password",
+}
+
+
+# Half there
+
+
+def make(**config):
+    """Return an app with a key and these settings."""
+    app = Flask("half")
+    app.config.from_mapping(KEYS | config)
+    return app
+
+
+@pytest.fixture
+def package():
+    """Return the package."""
+    load("shop")
+    return sys.modules["two_factor"]
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        ({"TOTP_KEYS": None}, "TOTP_KEYS: each needs 32"),
+        ({"TOTP_KEYS": f"{'k' * 40},short"}, "TOTP_KEYS: each needs 32"),
+        ({"TOTP_KEYS": "k" * 40, "SECRET_KEY": "k" * 40}, "must not contain SECRET"),
+        ({"SECRET_KEY": None}, "SECRET_KEY has to be set"),
+        ({"SECRET_KEY": b"bytes" * 10}, "SECRET_KEY has to be set, as text"),
+        ({}, "comes after the user loader"),
+    ],
+)
+def test_an_app_that_would_have_a_hole_does_not_start(package, config, problem):
+    with pytest.raises(RuntimeError, match=problem):
+        package.TwoFactor().init_app(make(**config))
+
+
+@pytest.fixture
+def shop(clock):
+    """Start the ordinary app with the package."""
+    running = Running("shop", clock)
+    yield running
+    running.close()
+
+
+def is_refused(host, caplog, problem):
+    """Return whether the login page is an error, whose reason is in the log."""
+    return host.visitor().open("/login").status == 500 and problem in caplog.text
+
+
+def test_a_user_loader_that_is_replaced_later_serves_nobody(shop, caplog, monkeypatch):
+    manager = shop.app.login_manager
+    monkeypatch.setattr(manager, "_user_callback", lambda user_id: None)
+
+    assert is_refused(shop, caplog, "comes after the user loader")
+
+
+def test_a_home_page_that_is_not_there_serves_nobody(shop, caplog):
+    shop.app.config["TWO_FACTOR_HOME"] = "nowhere"
+
+    assert is_refused(shop, caplog, "Could not build url for endpoint 'nowhere'")
+
+
+def test_sessions_on_the_server_that_keep_their_id_serve_nobody(clock, caplog):
+    clinic = Running("clinic", clock)
+    kind = type(clinic.app.session_interface)
+    regenerate = kind.regenerate
+    try:
+        del kind.regenerate
+        assert is_refused(clinic, caplog, "override renew_session_id")
+    finally:
+        kind.regenerate = regenerate
+        clinic.close()
+
+
+def test_a_layout_that_fills_no_block_of_the_base_template_is_an_error(shop):
+    layout = build("shop") / "shop/templates/two_factor/layout.html"
+    text = layout.read_text("utf-8")
+    layout.write_text(text.replace("block content", "block contents"), "utf-8")
+    shop.app.jinja_env.bytecode_cache = None
+    try:
+        shop.app.testing = True
+        with pytest.raises(RuntimeError, match="fills a block"):
+            shop.password(shop.visitor(), shop.account("ann"))
+    finally:
+        layout.write_text(text, "utf-8")
+
+
+# The page
+
+
+@pytest.mark.parametrize("host", ALL)
+def test_the_page_changes_few_lines_of_a_host(host):
+    added = [
+        line
+        for language, _, block in blocks_of(host)
+        for line in block.splitlines()
+        if language == "diff" and line.startswith("+") and line.strip("+ ")
+    ]
+
+    assert len(added) <= {"shop": 20, "clinic": 10, "wiki": 16, "tracker": 14}[host]
+
+
+def test_the_commands_of_the_page_are_those_that_make_the_tables():
+    typed = re.findall(r"^\$ flask (db .+)$", PAGE.read_text("utf-8"), re.MULTILINE)
+
+    words = [command.replace('"second factor"', "second_factor") for command in typed]
+    after = [" ".join(word.replace(" ", "_") for word in c) for c in ALL["shop"].after]
+    assert words == after
+
+
+def test_the_helper_of_the_page_logs_a_test_in(shop):
+    shop.app.config["WTF_CSRF_ENABLED"] = False
+    names = {}
+    exec((build("shop") / "tests/helper.py").read_text("utf-8"), names)
+    client = shop.app.test_client()
+
+    secret = names["log_in"](client, "ann", shop.account("ann").password)
+
+    assert len(secret) == 32
+    assert client.get("/").status_code == 200
+
+
+def test_the_package_imports_nothing_that_the_page_does_not_install():
+    [line] = re.findall(r"^\$ pip install (.+)$", PAGE.read_text("utf-8"), re.MULTILINE)
+    code = "import sys, two_factor; print(*{m.partition('.')[0] for m in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True
+    )
+    imported = set(done.stdout.split())
+
+    assert {"pyotp", "qrcode", "cryptography", "flask_wtf", "sqlalchemy"} <= imported
+    assert not imported & {"flask_login", "flask_sqlalchemy", "flask_migrate"}
+    for name in ("pyotp", "qrcode", "cryptography", "Flask-WTF", "SQLAlchemy"):
+        assert name in line
