@@ -5,6 +5,7 @@
     ::: summary 02                                 all that changed, as a table; or 04b
     ::: gaps 02                                    the attacks that still work
     ::: attacks                                    what holds against which attack
+    ::: proof                                      how many attacks each chapter stops
     ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
     ::: file recipes/ai-service/changes.diff       a file of docs, as it is
     ::: settings 06                                what the app is told from outside
@@ -334,6 +335,17 @@ def show_attacks(block, is_last):
     yield ("</div>",)
 
 
+def show_proof(block, is_last):
+    """Count how many attacks each chapter stops, and how many still work in it."""
+    yield "| chapter | attacks that fail | attacks that still work |"
+    yield "|---|--:|--:|"
+    for step in steps():
+        number = step.name[:2]
+        ends = [changes.outcome(number, *attack) for attack in ATTACKS.items()]
+        open_ones = sum("open" in end for end in ends)
+        yield f"| {number} | {sum(map(bool, ends)) - open_ones} | {open_ones} |"
+
+
 def show_diagram(block, is_last):
     """Put a drawing into the page, where it takes the colours of the page."""
     path = ASSETS / block.words[0]
@@ -450,6 +462,7 @@ DIRECTIVES = {
     "summary": (show_summary, 1),
     "gaps": (show_gaps, 1),
     "attacks": (show_attacks, 0),
+    "proof": (show_proof, 0),
     "diagram": (show_diagram, 1),
     "file": (show_file, 1),
     "settings": (show_settings, 1),
