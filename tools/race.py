@@ -73,7 +73,8 @@ def give_password(app):
     token = token_in(client.get("/login"))
     form = {"csrf_token": token, "username": NAME, "password": PASSWORD}
     page = client.post("/login", data=form, follow_redirects=True)
-    return client.get_cookie("session").value, token_in(page)
+    name = app.config["SESSION_COOKIE_NAME"]
+    return client.get_cookie(name).value, token_in(page)
 
 
 def give_way(frame, event, value):
@@ -89,7 +90,7 @@ def send_at_once(app, cookie, form):
 
     def send(_):
         client = app.test_client()
-        client.set_cookie("session", cookie)
+        client.set_cookie(app.config["SESSION_COOKIE_NAME"], cookie)
         everybody_is_here.wait()
         return client.post("/login/code", data=form)
 

@@ -11,7 +11,7 @@ TIME_STEP = 30
 
 def decode_key(key):
     """Read a base32 key as people write it: in groups, in lower case, not padded."""
-    letters = re.sub(r"[\s=-]", "", key).upper()
+    letters = re.sub(r"[^\w!-~]|[=-]", "", key).upper().translate({48: "O", 56: "B"})
     if not re.match(r"[A-Z2-7]+\Z", letters):
         raise ValueError("A key has only the letters A to Z and the digits 2 to 7.")
     if len(letters) % 8 in (1, 3, 6):

@@ -488,7 +488,7 @@ def test_a_cookie_that_we_did_not_sign_is_none(site, kim):
         thief = with_device(site, value)
         assert thief.give_password(kim).status == 429, value
 
-    session = owner.browser.cookies["session"].value
+    session = owner.browser.cookies[site.app.config["SESSION_COOKIE_NAME"]].value
     assert with_device(site, session).give_password(kim).status == 429
     owner.log_in(kim)
 

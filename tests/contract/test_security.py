@@ -290,7 +290,7 @@ def test_over_http_in_development_the_cookie_has_its_plain_name(step, clock):
     tunnel = step.start(clock, BASE_URL=ORIGIN)
     [strict] = tunnel.visitor().ask("GET", "/login").headers.get_all("Set-Cookie")
 
-    assert plain.startswith("session=")
+    assert plain.startswith("session-06-deploy=")
     assert "Secure" not in plain
     assert strict.startswith("__Host-session=")
     assert "Secure" in strict
@@ -302,7 +302,7 @@ def test_a_cookie_that_a_neighbour_could_plant_is_not_read(site):
     owner = logged_in(site, site.account())
     assert "__Host-session" in owner.browser.cookies
     value = owner.browser.cookies["__Host-session"].value
-    for name in ("session", "__Secure-session", "__host-session"):
+    for name in ("session-06-deploy", "session", "__Secure-session", "__host-session"):
         visitor = site.visitor()
         visitor.browser.client.set_cookie(name, value, domain=HOST)
         assert not visitor.is_logged_in(), name

@@ -207,11 +207,12 @@ def test_a_session_of_the_step_before_asks_for_a_login(site, account):
     visitor = logged_in(site, account)
     cookies = visitor.browser.cookies
     sessions = site.app.session_interface.get_signing_serializer(site.app)
-    session = sessions.loads(cookies["session"].value)
+    cookie = site.app.config["SESSION_COOKIE_NAME"]
+    session = sessions.loads(cookies[cookie].value)
     for name in ("logged_in_at", "last_seen_at"):
         assert name in session
         older = {key: value for key, value in session.items() if key != name}
-        visitor.browser.client.set_cookie("session", sessions.dumps(older))
+        visitor.browser.client.set_cookie(cookie, sessions.dumps(older))
 
         assert not visitor.is_logged_in()
         assert visitor.open("/").path.startswith("/login")

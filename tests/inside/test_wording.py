@@ -6,6 +6,8 @@ import shutil
 import stat
 import subprocess
 import sys
+from datetime import UTC
+from datetime import datetime
 
 import pytest
 
@@ -125,7 +127,7 @@ def test_a_login_that_took_too_long_says_so(visitor, account, clock):
 
 
 @since("03")
-def test_a_refused_enrolment_says_what_to_do(site):
+def test_a_refused_enrolment_says_what_to_do_and_what_time_it_is_here(site, clock):
     page = (
         site.visitor()
         .give_password(site.account_without_factor())
@@ -133,7 +135,9 @@ def test_a_refused_enrolment_says_what_to_do(site):
     )
 
     advice = "Still not working? Set your phone's clock to automatic."
-    assert error_on(page) == f"{CODE_REFUSED} {advice}"
+    now = datetime.fromtimestamp(clock.now(), UTC)
+    here = f"It is {now:%H:%M:%S} UTC here."
+    assert error_on(page) == f"{CODE_REFUSED} {advice} {here}"
 
 
 @since("03")
@@ -286,7 +290,7 @@ def test_the_pages_of_the_account_are_as_easy_to_use_as_the_others(site, account
         assert len(page.find_all("h1")) == 1
         heading = f"{page.find('h1').text()} · Door"
         assert page.title.removeprefix("Error: ") == heading
-        for field in page.find_all("input:not([type=hidden])"):
+        for field in page.find_all("input:not([type=hidden], [hidden])"):
             assert page.find(f"label[for={field.attributes['id']}]").text()
             for name in field.attributes.get("aria-describedby", "").split():
                 assert page.find(f"#{name}").text()
@@ -371,7 +375,7 @@ def test_a_form_whose_session_is_gone_leads_back_to_itself(site, account):
     page = site.visitor().send(target, data)
 
     assert page.status == 400
-    assert "Open the form again" in page.text
+    assert "Allow cookies for this site, open the form again" in page.text
     assert page.follow("Back to the form").path.replace("%3F", "?").replace(
         "%3D", "="
     ) == ("/login?next=/a?b=1")
@@ -476,7 +480,7 @@ def test_every_field_has_a_label_and_what_describes_it_is_there(step, visitor, a
     visitor.log_in(account)
     pages += [visitor.open(path) for path in pages_of(step)]
     for page in pages:
-        for field in page.find_all("input:not([type=hidden])"):
+        for field in page.find_all("input:not([type=hidden], [hidden])"):
             assert page.find(f"label[for={field.attributes['id']}]").text()
             for name in field.attributes.get("aria-describedby", "").split():
                 assert page.find(f"#{name}").text()

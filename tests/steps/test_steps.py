@@ -47,7 +47,10 @@ RUNTIME_ONLY = {
 COMES_WITH = {"alembic": "flask-migrate", "click": "flask"}
 
 # What a later step may add to what all pages share.
-ADDED_TO = {("06", "app/templates/error.html"): "the id of the request"}
+ADDED_TO = {
+    ("03", "app/static/recovery_codes.js"): "the page with the codes alone has it",
+    ("06", "app/templates/error.html"): "the id of the request",
+}
 
 # Who ends a transaction: db, views and what they return, commands, the outbox's sender,
 # and the rate limit, whose function says so by its name.

@@ -1,5 +1,6 @@
 """Error pages."""
 
+from flask import current_app
 from flask import render_template
 from flask import request
 from flask_wtf.csrf import CSRFError
@@ -15,12 +16,23 @@ def render_error(error):
     html = render_template(
         "error.html",
         error=error,
-        form_expired=isinstance(error, CSRFError),
+        form_problem=find_form_problem(error),
         retry_url=retry_url(),
     )
     response = error.get_response()
     response.set_data(html)
     return response
+
+
+def find_form_problem(error):
+    """Return why a form was rejected before it was read, as error.html calls it."""
+    if not isinstance(error, CSRFError):
+        return None
+    if "referrer" in error.description:  # over HTTPS, Flask-WTF asks for one
+        return "no_referrer"
+    if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
+        return "no_cookie"
+    return "expired"
 
 
 def retry_url():

@@ -13,6 +13,17 @@ from . import totp
 
 MAX_256_CHARACTERS = Length(max=256, message="Use at most 256 characters.")
 
+EMAIL_AS_USERNAME_MESSAGE = (
+    "A username has no @. Enter the name you chose, not your email address."
+)
+
+USERNAME_INPUT = {
+    "autocapitalize": "none",  # what phone keyboards change otherwise
+    "autocomplete": "username",
+    "autocorrect": "off",
+    "spellcheck": "false",
+}
+
 csrf = CSRFProtect()
 
 
@@ -42,8 +53,12 @@ class LoginForm(BaseForm):
 
     username = StringField(
         "Username",
-        validators=[InputRequired("Enter your username."), MAX_256_CHARACTERS],
-        render_kw={"autocomplete": "username"},
+        validators=[
+            InputRequired("Enter your username."),
+            Regexp(r"[^@]*\Z", message=EMAIL_AS_USERNAME_MESSAGE),
+            MAX_256_CHARACTERS,
+        ],
+        render_kw=USERNAME_INPUT,
     )
     password = PasswordField(
         "Password",
@@ -68,8 +83,8 @@ CODE_INPUT = {
 
 
 def remove_separators(text):
-    """Remove white space from a code, because apps show 123 456."""
-    return "".join((text or "").split())
+    """Remove what is no letter or digit: blanks, dashes, what is copied unseen."""
+    return "".join(filter(str.isalnum, text or ""))
 
 
 class CodeForm(BaseForm):
@@ -77,9 +92,6 @@ class CodeForm(BaseForm):
 
     code = StringField(
         "Six-digit code",
-        description=(
-            "Open your authenticator app and look for “Door”. You have ten minutes."
-        ),
         filters=[remove_separators],
         validators=[
             Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")

@@ -6,6 +6,8 @@ from math import ceil
 from flask import request
 from werkzeug.exceptions import TooManyRequests
 
+from .users import normalise_identifier
+
 LIMIT_PER_ACCOUNT = 5  # attempts in a window
 WINDOW_SECONDS = 15 * 60
 
@@ -19,7 +21,7 @@ def client_network():
 
 def count_attempt_now(action, account, network=None):
     """Count an attempt before it is verified; raise 429 if there were too many."""
-    bucket, now = (action, account, network), time.time()
+    bucket, now = (action, normalise_identifier(account), network), time.time()
     window_started_at, attempts = _counters.get(bucket, (now, 0))
     if now >= window_started_at + WINDOW_SECONDS:
         window_started_at, attempts = now, 0

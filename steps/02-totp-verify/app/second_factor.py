@@ -13,6 +13,7 @@ from .forms import INVALID_CODE_MESSAGE
 from .forms import USED_CODE_MESSAGE
 from .forms import CodeForm
 
+CODE_HINT = "Open your authenticator app and look for “Door”. You have ten minutes."
 DEMO_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B
 
 _last_time_steps = {}  # user id -> the last time step that was consumed
@@ -56,6 +57,7 @@ def is_used_code(user, code):
 def verify(user):
     """Verify the code of a pending login, and log in."""
     form = CodeForm()
+    form.code.description = CODE_HINT
     if form.validate_on_submit():
         rate_limit.count_attempt_now("login_code", user.username)
         if verify_and_consume_code(user, form.code.data):

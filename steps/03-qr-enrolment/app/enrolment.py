@@ -1,9 +1,13 @@
 """Enrolment of an authenticator app."""
 
+from datetime import UTC
+from datetime import datetime
+
 from flask import Blueprint
 from flask import current_app
 from flask import flash
 from flask import render_template
+from flask_wtf.csrf import CSRFError
 from qrcode import QRCode
 from qrcode.image.svg import SvgPathFillImage
 
@@ -22,16 +26,20 @@ FIRST_CODE_HINT = (
     "You have ten minutes."
 )
 INVALID_FIRST_CODE_MESSAGE = (
-    f"{INVALID_CODE_MESSAGE} Still not working? Set your phone's clock to automatic."
+    f"{INVALID_CODE_MESSAGE} Still not working? Set your phone's clock to automatic. "
+    "It is {:%H:%M:%S} UTC here."
 )
 
 _pending_secrets = {}  # session id -> secret
 
 bp = Blueprint("enrolment", __name__)
+bp.register_error_handler(CSRFError, recovery_codes.explain_reload)
 
 
 def init_app(app):
     app.register_blueprint(bp)
+    # The key URI format forbids a colon, and apps show what is behind it.
+    app.config["ISSUER"] = app.config["ISSUER"].replace(":", "")
 
 
 def get_or_create_pending_secret():
@@ -78,7 +86,7 @@ def verify_first_code(form):
     secret = get_or_create_pending_secret()
     time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
-        form.code.errors.append(INVALID_FIRST_CODE_MESSAGE)
+        form.code.errors.append(INVALID_FIRST_CODE_MESSAGE.format(datetime.now(UTC)))
     return secret, time_step
 
 

@@ -1,6 +1,7 @@
 """The second factor: its secret, and the code page."""
 
 from flask import Blueprint
+from flask import current_app
 from flask import redirect
 from flask import render_template
 
@@ -12,6 +13,8 @@ from . import totp
 from .forms import INVALID_CODE_MESSAGE
 from .forms import USED_CODE_MESSAGE
 from .forms import CodeForm
+
+CODE_HINT = "Open your authenticator app and look for “{}”. You have ten minutes."
 
 _secrets = {}  # user id -> secret
 _last_time_steps = {}  # user id -> the last time step that was consumed
@@ -71,6 +74,7 @@ def verify(user):
     if not is_enrolled(user):
         return redirects.redirect_keeping_next("enrolment.enrol")
     form = CodeForm()
+    form.code.description = CODE_HINT.format(current_app.config["ISSUER"])
     if form.validate_on_submit():
         rate_limit.count_attempt_now("login_code", user.username)
         if verify_and_consume_code(user, form.code.data):

@@ -15,12 +15,23 @@ def render_error(error):
     # Not render_template: it loads the user, and the database may be what failed.
     html = current_app.jinja_env.get_template("error.html").render(
         error=error,
-        form_expired=isinstance(error, CSRFError),
+        form_problem=find_form_problem(error),
         retry_url=retry_url(),
     )
     response = error.get_response()
     response.set_data(html)
     return response
+
+
+def find_form_problem(error):
+    """Return why a form was rejected before it was read, as error.html calls it."""
+    if not isinstance(error, CSRFError):
+        return None
+    if "referrer" in error.description:  # over HTTPS, Flask-WTF asks for one
+        return "no_referrer"
+    if current_app.config["SESSION_COOKIE_NAME"] not in request.cookies:
+        return "no_cookie"
+    return "expired"
 
 
 def retry_url():

@@ -8,6 +8,8 @@ from flask import Blueprint
 from flask import flash
 from flask import redirect
 from flask import render_template
+from flask import request
+from flask import session
 from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import delete
@@ -16,6 +18,7 @@ from sqlalchemy.orm import mapped_column
 from wtforms import StringField
 from wtforms.validators import InputRequired
 
+from . import errors
 from . import pending_login
 from . import rate_limit
 from . import redirects
@@ -23,12 +26,17 @@ from . import second_factor
 from . import sessions
 from .db import db
 from .forms import BaseForm
+from .forms import remove_separators
 
 CODE_COUNT = 10
 CODE_BYTES = 15  # 120 bits need no slow hash (OWASP ASVS V6.5.2)
+LOOK_ALIKES = str.maketrans("08", "ob")  # Base32 has no 0 and no 8; a 1 may be i or l
 INVALID_RECOVERY_CODE_MESSAGE = (
     "That recovery code did not work. "
     "Check it, or use another one. Each works only once."
+)
+CODES_SHOWN_ONCE_MESSAGE = (
+    "Your recovery codes were shown once and are not shown again."
 )
 
 bp = Blueprint("recovery_codes", __name__)
@@ -67,8 +75,8 @@ def generate_code():
 
 
 def hash_code(code):
-    """Hash a recovery code without regard to case, hyphens and white space."""
-    text = "".join(code.split()).replace("-", "").lower()
+    """Hash a recovery code, however it was typed."""
+    text = remove_separators(code).lower().translate(LOOK_ALIKES)
     return sha256(text.encode()).hexdigest()
 
 
@@ -83,11 +91,20 @@ def regenerate_codes(user):
 
 def regenerate_and_render_codes(user):
     """Replace the user's recovery codes, and render the new ones this once."""
+    session["codes_shown_at"] = request.path
     return render_template(
         "recovery_codes.html",
         codes=regenerate_codes(user),
         next_url=redirects.next_url(),
     )
+
+
+def explain_reload(error):
+    """Redirect if the page with the codes was reloaded; otherwise render the error."""
+    if session.get("codes_shown_at") != request.path:
+        return errors.render_error(error)
+    flash(CODES_SHOWN_ONCE_MESSAGE)
+    return redirect(redirects.next_url())
 
 
 def count_codes_left(user):

@@ -12,6 +12,7 @@ from . import pending_login
 from . import rate_limit
 from . import redirects
 from . import users
+from .forms import USERNAME_INPUT
 from .forms import BaseForm
 from .forms import confirm_password_field
 from .forms import email_field
@@ -47,7 +48,7 @@ class RegistrationForm(BaseForm):
         validators=[
             Regexp(USERNAME_PATTERN, message=INVALID_USERNAME_MESSAGE),
         ],
-        render_kw={"autocomplete": "username", "required": True},
+        render_kw=USERNAME_INPUT | {"required": True},
     )
     email = email_field()
     password = new_password_field("Password")

@@ -8,6 +8,7 @@ from flask import render_template
 from flask import url_for
 from flask_login import current_user
 from flask_login import login_required
+from flask_wtf.csrf import CSRFError
 
 from . import enrolment
 from . import lockout
@@ -49,6 +50,7 @@ CODES_REPLACED_MESSAGE = (
 )
 
 bp = Blueprint("account", __name__, url_prefix="/account")
+bp.register_error_handler(CSRFError, recovery_codes.explain_reload)
 
 
 def init_app(app):
@@ -143,7 +145,8 @@ def change_password():
                 return redirect(url_for("account.overview"))
             db.session.rollback()  # the code is not consumed
             form.password.errors.append(problem)
-    return render_form_page(form, "Change your password", "Change password")
+    username = current_user.username
+    return render_form_page(form, "Change your password", "Change password", username)
 
 
 @bp.route("/phone", methods=["GET", "POST"])
@@ -160,7 +163,8 @@ def replace_authenticator():
         enrolment.get_or_create_pending_secret()
         flash(OLD_STILL_WORKS_MESSAGE)
         return redirect(url_for("account.replace_authenticator"))
-    return render_form_page(form, "Move to a new authenticator app", "Continue")
+    title = "Move to a new authenticator app"
+    return render_form_page(form, title, "Continue", current_user.username)
 
 
 def confirm_authenticator(user):
@@ -189,4 +193,5 @@ def regenerate_recovery_codes():
         notify_and_end_other_sessions(user, "recovery_codes_regenerated")
         flash(CODES_REPLACED_MESSAGE)
         return recovery_codes.regenerate_and_render_codes(user)
-    return render_form_page(form, "Create new recovery codes", "Create new codes")
+    title = "Create new recovery codes"
+    return render_form_page(form, title, "Create new codes", current_user.username)

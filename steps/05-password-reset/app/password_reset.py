@@ -234,7 +234,8 @@ def choose_password():
                 return finish_reset(form, reset, user, password_hash)
             db.session.rollback()  # the code is not consumed
             form.password.errors.append(problem)
-    return render_form_page(form, "Choose a new password", "Set new password")
+    title = "Choose a new password"
+    return render_form_page(form, title, "Set new password", user.username)
 
 
 def finish_reset(form, reset, user, password_hash):

@@ -30,6 +30,7 @@ from . import sessions
 from . import users
 from .db import db
 from .forms import CODE_INPUT
+from .forms import USERNAME_INPUT
 from .forms import BaseForm
 from .forms import confirm_password_field
 from .forms import email_field
@@ -76,7 +77,7 @@ class RegistrationForm(BaseForm):
         validators=[
             Regexp(USERNAME_PATTERN, message=INVALID_USERNAME_MESSAGE),
         ],
-        render_kw={"autocomplete": "username", "required": True},
+        render_kw=USERNAME_INPUT | {"required": True},
     )
     email = email_field(description="We'll email you a code.")
     password = new_password_field("Password")

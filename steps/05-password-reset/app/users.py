@@ -16,7 +16,7 @@ from .db import insert_if_absent
 
 
 def normalise_identifier(identifier):
-    """Return a username or email address in the spelling in which it is compared."""
+    """Return an identifier in the spelling in which it is compared."""
     return identifier.strip().lower()
 
 

@@ -1,6 +1,8 @@
 """Enrolment of an authenticator app."""
 
 import time
+from datetime import UTC
+from datetime import datetime
 
 from flask import Blueprint
 from flask import current_app
@@ -9,6 +11,7 @@ from flask import redirect
 from flask import render_template
 from flask import session
 from flask import url_for
+from flask_wtf.csrf import CSRFError
 from qrcode import QRCode
 from qrcode.image.svg import SvgPathFillImage
 from sqlalchemy import BigInteger
@@ -39,7 +42,8 @@ FIRST_CODE_HINT = (
     "You have ten minutes."
 )
 INVALID_FIRST_CODE_MESSAGE = (
-    f"{INVALID_CODE_MESSAGE} Still not working? Set your phone's clock to automatic."
+    f"{INVALID_CODE_MESSAGE} Still not working? Set your phone's clock to automatic. "
+    "It is {:%H:%M:%S} UTC here."
 )
 
 # Two tabs may insert at once, and both must show the same secret: one statement keeps
@@ -56,10 +60,13 @@ UPSERT_PENDING_SECRET = text("""
 """)
 
 bp = Blueprint("enrolment", __name__)
+bp.register_error_handler(CSRFError, recovery_codes.explain_reload)
 
 
 def init_app(app):
     app.register_blueprint(bp)
+    # The key URI format forbids a colon, and apps show what is behind it.
+    app.config["ISSUER"] = app.config["ISSUER"].replace(":", "")
 
 
 class PendingSecret(db.Model):
@@ -145,7 +152,7 @@ def verify_first_code(form):
     secret = get_or_create_pending_secret()
     time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
-        form.code.errors.append(INVALID_FIRST_CODE_MESSAGE)
+        form.code.errors.append(INVALID_FIRST_CODE_MESSAGE.format(datetime.now(UTC)))
     return secret, time_step
 
 

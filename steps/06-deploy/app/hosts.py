@@ -15,7 +15,6 @@ def init_app(app):
     hosts = [base_url.hostname, *app.config["TRUSTED_HOSTS"]]
     app.config["TRUSTED_HOSTS"] = None if app.config["DEVELOPMENT"] else hosts
     app.config["SESSION_COOKIE_SECURE"] = is_https
-    app.config["SESSION_COOKIE_NAME"] = "__Host-session" if is_https else "session"
     proxy_count = app.config["PROXIES"]
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxy_count, x_proto=proxy_count)
     app.register_error_handler(SecurityError, render_untrusted_host)

@@ -247,7 +247,8 @@ def choose_password():
             db.session.rollback()  # the code is not consumed
             audit.record("new_password_rejected", user, flow="reset")
             form.password.errors.append(problem)
-    return render_form_page(form, "Choose a new password", "Set new password")
+    title = "Choose a new password"
+    return render_form_page(form, title, "Set new password", user.username)
 
 
 def finish_reset(form, reset, user, password_hash):

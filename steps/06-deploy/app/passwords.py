@@ -13,7 +13,7 @@ from zxcvbn.matching import L33T_TABLE
 MIN_LENGTH = 15  # characters (NIST 800-63B-4 section 3.1.1.2)
 MAX_LENGTH = 256
 ZXCVBN_LENGTH = 72  # it reads no further
-MIN_OWN_CHARACTERS = 8  # letters and digits besides the context words
+MIN_OWN_CHARACTERS = 8  # besides the context words, blanks and punctuation
 MIN_SCORE = 3  # of zxcvbn: more than 10 to the 8 guesses
 # It tries each combination of the look-alikes in a password: up to 736, which takes
 # seconds. With one for these letters there are at most four.
@@ -60,8 +60,10 @@ def find_weakness(password, username, email):
     without_context = password.casefold()
     for word in context:
         without_context = without_context.replace(word.casefold(), "")
-    if sum(map(str.isalnum, without_context)) < MIN_OWN_CHARACTERS:
-        return CONTEXT_WORD_MESSAGE
+    own = re.sub(r"[!-/:-@\[-`{-~\s]", "", without_context)
+    if len(own) < MIN_OWN_CHARACTERS:
+        has_context = without_context != password.casefold()
+        return CONTEXT_WORD_MESSAGE if has_context else EASY_PASSWORD_MESSAGE
     estimate = zxcvbn(password[:ZXCVBN_LENGTH], user_inputs=context)
     if estimate["score"] >= MIN_SCORE:
         return None

@@ -32,6 +32,7 @@ from . import users
 from .db import db
 from .db import delete_unlocked
 from .forms import CODE_INPUT
+from .forms import USERNAME_INPUT
 from .forms import BaseForm
 from .forms import confirm_password_field
 from .forms import email_field
@@ -78,7 +79,7 @@ class RegistrationForm(BaseForm):
         validators=[
             Regexp(USERNAME_PATTERN, message=INVALID_USERNAME_MESSAGE),
         ],
-        render_kw={"autocomplete": "username", "required": True},
+        render_kw=USERNAME_INPUT | {"required": True},
     )
     email = email_field(description="We'll email you a code.")
     password = new_password_field("Password")

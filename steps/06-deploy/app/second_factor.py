@@ -29,6 +29,8 @@ from .forms import INVALID_CODE_MESSAGE
 from .forms import USED_CODE_MESSAGE
 from .forms import CodeForm
 
+CODE_HINT = "Open your authenticator app and look for “{}”. You have ten minutes."
+
 bp = Blueprint("second_factor", __name__)
 
 
@@ -136,6 +138,7 @@ def verify(user):
     if not is_enrolled(user):
         return redirects.redirect_keeping_next("enrolment.enrol")
     form = CodeForm()
+    form.code.description = CODE_HINT.format(current_app.config["ISSUER"])
     if form.validate_on_submit():
         device_id = device_cookie.get_pending_device_id()
         rate_limit.count_attempt_now("login_code", user.username, device_id=device_id)

@@ -1,12 +1,18 @@
 """Sessions: who is logged in."""
 
+import re
 import secrets
 import time
+from pathlib import Path
 
 from flask import g
+from flask import redirect
+from flask import request
 from flask import session
 from flask_login import LoginManager
+from flask_login import login_url
 from flask_login import login_user
+from werkzeug.urls import iri_to_uri
 
 from . import audit
 from . import device_cookie
@@ -19,12 +25,29 @@ IDLE_TIMEOUT_SECONDS = 30 * 60  # without a request
 ABSOLUTE_TIMEOUT_SECONDS = 12 * 60 * 60  # since the login
 
 login_manager = LoginManager()
-login_manager.login_view = "auth.login"
-login_manager.login_message = None
 
 
 def init_app(app):
+    app.config["SESSION_COOKIE_NAME"] = cookie_name(app)
     login_manager.init_app(app)
+
+
+def cookie_name(app):
+    """Return the name of the session cookie.
+
+    It contains the app's folder, because two apps on one computer share its cookies.
+    """
+    if app.config["SESSION_COOKIE_SECURE"]:  # no subdomain can set this one
+        return "__Host-session"
+    folder = Path(app.root_path).parent.name.lower()
+    return "session-" + re.sub("[^a-z0-9-]", "", folder)
+
+
+@login_manager.unauthorized_handler
+def redirect_to_login():
+    """Redirect to the login, which leads back to the URL that was asked for."""
+    next_url = iri_to_uri(request.url)  # percent-encoded: ASCII, as next_url() demands
+    return redirect(login_url("auth.login", next_url))
 
 
 @login_manager.user_loader
