@@ -387,6 +387,10 @@ def for_pytest(words, at_root):
     result = []
     for place, word in enumerate(words):
         path, colons, test = word.partition("::")
+        page = re.fullmatch(r"(\.?[/\\]?steps[/\\])?(\d\d[a-z])[/\\]?", path)
+        if page and (page.group(1) or place < first_option):
+            path = "steps/" + page.group(2)
+            path = path if at_root else str(ROOT / path)
         form = re.fullmatch(r"(\.?[/\\]?steps[/\\])?\d+(-[\w-]+)?[/\\]?", path)
         if form and (form.group(1) or place < first_option):
             step = find_step(path)

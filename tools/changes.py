@@ -389,29 +389,65 @@ def methods(call):
 NEVER = "99"  # the last step of a gap that no step closes
 
 
-class Gap(NamedTuple):
-    """Attacks that work, and the first and last step in which they do."""
+class MarkedTest(NamedTuple):
+    """What a test says, from which step or page on, and up to which step."""
 
     sentence: str
     since: str
     until: str
     attacks: tuple
+    is_gap: bool
 
 
 @cache
-def gaps():
-    """Return the known gaps: the tests that are marked so, in their order."""
+def marked_tests():
+    """Return what the tests of the steps say about themselves, in their order."""
     found = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        for node in ast.parse(path.read_text("utf-8")).body:
-            marks = dict(map(read_mark, getattr(node, "decorator_list", [])))
-            if "gap" in marks:
-                words = node.name.removeprefix("test_").replace("_", " ")
-                (since,) = marks.get("since", ["01"])
-                (until,) = marks.get("until", [NEVER])
-                sentence = f"{words.capitalize()}."
-                found.append(Gap(sentence, since[:2], until, marks["attack"]))
+        body = ast.parse(path.read_text("utf-8")).body
+        common = marks_of_file(body)
+        for node in body:
+            own = dict(map(read_mark, getattr(node, "decorator_list", [])))
+            if getattr(node, "name", "").startswith("test_") and (own or common):
+                found.append(marked_test(node.name, common | own))
     return found
+
+
+def marks_of_file(body):
+    """Return the marks that all tests of a file have."""
+    marks = [node.value for node in body if assigns(node, "pytestmark")]
+    lists = [mark.elts if isinstance(mark, ast.List) else [mark] for mark in marks]
+    return dict(map(read_mark, sum(lists, [])))
+
+
+def assigns(node, name):
+    """Return whether a statement gives a value to a name."""
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
+
+
+def marked_test(name, marks):
+    """Return what a test with this name and these marks says."""
+    words = name.removeprefix("test_").replace("_", " ")
+    (since,), (until,) = marks.get("since", ["01"]), marks.get("until", [NEVER])
+    attacks = marks.get("attack", ())
+    return MarkedTest(f"{words.capitalize()}.", since, until, attacks, "gap" in marks)
+
+
+def gaps():
+    """Return the known gaps: the tests that are marked so."""
+    return [test for test in marked_tests() if test.is_gap]
+
+
+def page_that_ends(attack, closed):
+    """Return the page of a step on which an attack begins to fail; or the step."""
+    return max(
+        (
+            test.since
+            for test in marked_tests()
+            if attack in test.attacks and test.since[:2] == closed and not test.is_gap
+        ),
+        default=None,
+    )
 
 
 def read_mark(decorator):
@@ -424,7 +460,7 @@ def read_mark(decorator):
 
 def gaps_in(number):
     """Return the known gaps of a step, those that live longest at the end."""
-    there = [gap for gap in gaps() if gap.since <= number <= gap.until]
+    there = [gap for gap in gaps() if gap.since[:2] <= number <= gap.until]
     return sorted(there, key=lambda gap: (gap.until, gap.sentence))
 
 

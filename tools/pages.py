@@ -22,6 +22,9 @@ from tools.steps import steps
 DOCS = ROOT / "docs"
 PAGE = re.compile(r"(\d\d)([a-z]?)-.+\.md")
 PART = re.compile(r"([^\s/:]+):(!?)/([^/]+)/(?:\.\./([^/]+)/)?")
+FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
+CHECK = re.compile(r'^!!! success "Check', re.MULTILINE)
+LESSON = re.compile(r"app/.+\.(py|html)$")
 IMPORT = re.compile(r"(?:from \S+ )?import (\w+)[\w.]*(?: as (\w+))?(?:  # .*)?")
 
 
@@ -335,6 +338,32 @@ def views_of(page, docs=DOCS):
         for path in changes.changed_files(number)
     }
     return {path: rows for path, rows in views.items() if changed(rows)}
+
+
+def minutes(path):
+    """Return how long a page takes: its words, its changed lines, and its checks.
+
+    200 words, 25 lines of the app's Python and templates, or two thirds of a check
+    take a minute.
+    """
+    text = path.read_text("utf-8")
+    words = len(FENCE.sub("", text).split())
+    views = views_of(page_of(path), path.parent)
+    checks = len(CHECK.findall(text))
+    return round(words / 200 + count_lines(views) / 25 + 1.5 * checks)
+
+
+def count_lines(views):
+    """Return how many lines of the app's Python and templates are added and deleted.
+
+    Blank lines and imports are no reading.
+    """
+    return sum(
+        row.sign != " " and bool(row.text) and not is_import(path, row)
+        for path, rows in views.items()
+        if LESSON.match(path)
+        for row in rows
+    )
 
 
 def write_files(files, folder):

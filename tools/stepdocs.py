@@ -6,6 +6,10 @@
     ::: gaps 02                                    the attacks that still work
     ::: attacks                                    what holds against which attack
     ::: proof                                      how many attacks each chapter stops
+    ::: ends 04b                                   the attacks that fail from a page on
+    ::: holds 04b                                  the tests that hold from a page on
+    ::: minutes                                    how long the page takes
+    ::: pages 04                                   the pages of a chapter, as a table
     ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
     ::: file recipes/ai-service/changes.diff       a file of docs, as it is
     ::: settings 06                                what the app is told from outside
@@ -346,6 +350,40 @@ def show_proof(block, is_last):
         yield f"| {number} | {sum(map(bool, ends)) - open_ones} | {open_ones} |"
 
 
+def show_ends(block, is_last):
+    """List the attacks that begin to fail on a page, as the tests show it."""
+    page = block.words[0]
+    ended = [n for n in ATTACKS if changes.page_that_ends(n, ATTACKS[n].closed) == page]
+    for attack in ended:
+        yield f"- {attack}: {ATTACKS[attack].what} *({ATTACKS[attack].source})*"
+    if not ended:
+        yield "No attack of [our table](attacks.md) ends on this page."
+
+
+def show_holds(block, is_last):
+    """List the tests that hold from a page on."""
+    page = block.words[0]
+    found = [test.sentence for test in changes.marked_tests() if test.since == page]
+    yield f'??? success "{count(len(found), "test")} more"'
+    yield ""
+    yield from (f"    - {sentence}" for sentence in found)
+
+
+def show_minutes(block, is_last):
+    """Say how long a page of a chapter takes."""
+    yield f"*{pages.minutes(block.page)} minutes.*"
+
+
+def show_pages(block, is_last):
+    """List the pages of a chapter."""
+    yield from ("| page | minutes | what it changes |", "|---|--:|---|")
+    for path in sorted(block.page.parent.glob(f"{block.words[0]}[a-z]-*.md")):
+        title = re.search(r"^# (.+)$", path.read_text("utf-8"), re.MULTILINE)[1]
+        views = pages.views_of(pages.page_of(path), path.parent)
+        files = ", ".join(f"`{name}`" for name in views)
+        yield f"| [{title}]({path.name}) | {pages.minutes(path)} | {files} |"
+
+
 def show_diagram(block, is_last):
     """Put a drawing into the page, where it takes the colours of the page."""
     path = ASSETS / block.words[0]
@@ -463,6 +501,10 @@ DIRECTIVES = {
     "gaps": (show_gaps, 1),
     "attacks": (show_attacks, 0),
     "proof": (show_proof, 0),
+    "ends": (show_ends, 1),
+    "holds": (show_holds, 1),
+    "minutes": (show_minutes, 0),
+    "pages": (show_pages, 1),
     "diagram": (show_diagram, 1),
     "file": (show_file, 1),
     "settings": (show_settings, 1),
@@ -471,7 +513,7 @@ DIRECTIVES = {
 }
 
 
-CACHED = changes.files, changes.compare, changes.gaps, painted
+CACHED = changes.files, changes.compare, changes.marked_tests, painted
 CACHED += pages.lessons, pages.present
 
 

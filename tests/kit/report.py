@@ -16,13 +16,13 @@ from tools import pages
 HEADINGS = {
     "test_password_page": {
         "01": "docs/01-basic-login.md#3-ask-refuse-let-in",
-        "04": "docs/04c-strangers.md#1-a-password-that-will-do",
+        "04": "docs/04b-a-password-worth-keeping.md#1-a-password-that-will-do",
     },
     "test_session": {
         "01": "docs/01-basic-login.md#4-in-and-kept-out",
         "02": "docs/02-totp-verify.md#4-half-logged-in",
         "03": "docs/03-qr-enrolment.md#3-a-pending-secret",
-        "04": "docs/04b-one-statement.md#5-logging-out-everywhere",
+        "04": "docs/04b-a-password-worth-keeping.md#2-logging-out-everywhere",
         "05": "docs/05c-account.md#1-is-it-still-you",
     },
     "test_next": {
@@ -36,7 +36,7 @@ HEADINGS = {
     },
     "test_configuration": {
         "01": "docs/01-basic-login.md#6-the-key-that-signs",
-        "04": "docs/04c-strangers.md#2-encrypted-and-bound-to-its-owner",
+        "04": "docs/04c-the-secret-encrypted.md#1-encrypted-and-bound-to-its-owner",
     },
     "test_fuzz": {
         "01": "docs/01-basic-login.md#7-every-form-every-page",
@@ -48,7 +48,7 @@ HEADINGS = {
     },
     "test_throttle": {
         "02": "docs/02-totp-verify.md#3-few-guesses",
-        "04": "docs/04b-one-statement.md#4-whose-guesses",
+        "04": "docs/04d-counting-in-one-statement.md#3-whose-guesses",
         "05": "docs/05c-account.md#5-twenty-wrong-codes",
         "06": "docs/06a-refuse-to-start.md#8-a-browser-that-was-here-before",
     },
@@ -57,14 +57,14 @@ HEADINGS = {
         "03": "docs/03-qr-enrolment.md#5-the-phone-falls-into-the-lake",
         "05": "docs/05c-account.md#4-other-recovery-codes",
     },
-    "test_users": {"04": "docs/04a-the-table.md#2-who-the-users-are"},
-    "test_registration": {"04": "docs/04c-strangers.md#4-create-an-account"},
+    "test_users": {"04": "docs/04a-users-in-a-database.md#3-who-the-users-are"},
+    "test_registration": {"04": "docs/04a-users-in-a-database.md#5-create-an-account"},
     "test_database": {
-        "04": "docs/04a-the-table.md#1-one-request-one-transaction",
+        "04": "docs/04a-users-in-a-database.md#1-one-request-one-transaction",
         "05": "docs/05b-reset.md#4-both-and-only-once",
     },
     "test_sessions_end": {
-        "04": "docs/04b-one-statement.md#5-logging-out-everywhere",
+        "04": "docs/04b-a-password-worth-keeping.md#2-logging-out-everywhere",
         "05": "docs/05c-account.md#1-is-it-still-you",
         "06": "docs/06c-at-night.md#3-a-session-does-not-live-for-ever",
     },
@@ -83,7 +83,7 @@ HEADINGS = {
     "test_drill": {"06": "docs/06b-several-of-everything.md#the-idea"},
     "test_audit": {"06": "docs/06c-at-night.md#1-one-line-for-each-event"},
     "test_strangers": {
-        "04": "docs/04b-one-statement.md#4-whose-guesses",
+        "04": "docs/04d-counting-in-one-statement.md#3-whose-guesses",
         "05": "docs/05b-reset.md#2-a-link-that-says-what-it-is-for",
     },
     "test_rejections": {"06": "docs/06c-at-night.md#2-wherever-an-attempt-is-rejected"},
@@ -94,7 +94,7 @@ CHAPTERS = {
     "01": "docs/01-basic-login.md#the-idea",
     "02": "docs/02-totp-verify.md#the-idea",
     "03": "docs/03-qr-enrolment.md#the-idea",
-    "04": "docs/04a-the-table.md#the-idea",
+    "04": "docs/04a-users-in-a-database.md#the-idea",
     "05": "docs/05a-mail.md#the-idea",
     "06": "docs/06a-refuse-to-start.md#the-change",
 }

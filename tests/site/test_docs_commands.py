@@ -47,9 +47,12 @@ each_page = pytest.mark.parametrize("page", EACH_PAGE, ids=lambda path: path.ste
 class Reader:
     """Types what a page says, in its order, into terminals of this machine."""
 
-    def __init__(self, folder, stack):
+    def __init__(self, folder, stack, page=None):
         self.folder = folder
         self.stack = stack
+        self.page = page
+        self.line = 0
+        self.stop = None
         self.place = None
         self.debug = "0"
         self.address = None
@@ -57,9 +60,12 @@ class Reader:
 
     def read(self, text):
         """Type all commands and Python lines of a page."""
-        for _, language, code in FENCE.findall(text):
+        for fence in FENCE.finditer(text):
+            self.line = text.count("\n", 0, fence.start())
+            _, language, code = fence.groups()
             code = textwrap.dedent(code)
             if language == "pycon":
+                self.begin_stop(text[: fence.start()])
                 self.typed.append(code)
             if language == "console" and not code.startswith("> "):
                 for command, expected in COMMAND.findall(code):
@@ -67,6 +73,18 @@ class Reader:
         self.leave_shell()
         for command in IN_A_SENTENCE.findall(FENCE.sub("", text)):
             self.type(command, "")
+
+    def begin_stop(self, text):
+        """Leave the shell if more of the app was typed since, and open it again."""
+        if self.place == self.own_app and self.stop not in (None, text.count("\n## ")):
+            self.leave_shell()
+            type_until(self.own_app, self.page, self.line)
+        self.stop = text.count("\n## ")
+
+    @property
+    def own_app(self):
+        """Return the folder of the app that is typed."""
+        return self.folder / "my-app"
 
     def type(self, command, expected):
         """Type one command."""
@@ -77,7 +95,8 @@ class Reader:
             if self.typed:
                 self.leave_shell()
             return self.change_folder(words[1])
-        if words[0] == "../../.venv/bin/flask":
+        if words[0] in ("../../.venv/bin/flask", "../.venv/bin/flask"):
+            assert (words[0] == "../.venv/bin/flask") == (self.place == self.own_app)
             return self.flask(words[1:], expected)
         if words[:3] == [".venv/bin/python", "-m", "tools.race"]:
             return self.race(words[3], expected)
@@ -107,21 +126,37 @@ class Reader:
         answer = self.terminal([sys.executable, "-m", "tests.table", number])
         assert answer.startswith(f"{number}  ")
 
+    def page_(self, page, folder):
+        """Have the app after a page written."""
+        command = [sys.executable, "tutorial.py", "page", page, self.folder / folder]
+        self.terminal(command)
+        assert (self.folder / folder / "app" / "__init__.py").exists()
+
     def test_(self, number, *options):
         """Have the words understood: to run these tests is what the suite does."""
         words = tutorial.for_pytest([number, *options], at_root=True)
-        assert words == [f"steps/{STEPS[number].name}", *options]
+        name = STEPS[number].name if number in STEPS else number
+        assert number in STEPS or number in pages.names_of_pages()
+        assert words == [f"steps/{name}", *options]
         assert {option.partition("=")[0] for option in options} <= OF_YOUR_OWN_APP
 
     def change_folder(self, path):
         """Go into the folder of a step: into a copy of it, which may be written to."""
-        self.place = self.folder / Path(path).name
+        self.place = None if path == ".." else self.folder / Path(path).name
+        if path == "..":
+            return
+        if path == "my-app":
+            type_until(self.own_app, self.page, self.line)
+            return
         hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
         if not self.place.exists():
             shutil.copytree(ROOT / path, self.place, ignore=hidden)
 
     def flask(self, words, expected):
         """Open a shell, which the next Python lines are typed into, or bring tables."""
+        if self.place == self.own_app:
+            self.leave_shell()
+            type_until(self.own_app, self.page, self.line)
         self.debug = "1" if words[0] == "--debug" else "0"
         command = [sys.executable, "-m", "flask", *words]
         if expected:
@@ -184,7 +219,7 @@ class Reader:
 def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
     monkeypatch.delenv("SECRET_KEY", raising=False)
     with ExitStack() as stack:
-        Reader(tmp_path, stack).read(page.read_text("utf-8"))
+        Reader(tmp_path, stack, page).read(page.read_text("utf-8"))
 
 
 @pytest.mark.site
@@ -197,15 +232,16 @@ def test_who_types_along_can_try_every_stop(number, tmp_path):
         end += stop.count("\n")
         with ExitStack() as stack:
             reader = Reader(tmp_path, stack)
-            reader.place = type_until(tmp_path / f"my-app-{place}", number, end)
+            reader.place = type_until(tmp_path / f"my-app-{place}", page, end)
             code = [c for _, kind, c in FENCE.findall(stop) if kind == "pycon"]
             reader.typed = list(map(textwrap.dedent, code))
             reader.leave_shell()  # which starts the app, even if nothing is to be tried
 
 
-def type_until(folder, number, end):
-    """Write the app of somebody who has typed a chapter's page down to a line."""
-    taken = pages.taken_until(number, lambda lesson: lesson.place[1] <= end)
+def type_until(folder, page, end):
+    """Write the app of somebody who has typed a chapter's pages down to a line."""
+    number, place = page.name[:2], (page, end)
+    taken = pages.taken_until(number, lambda lesson: lesson.place[:2] <= place)
     pages.write_files(pages.files_with(number, taken), folder)
     return folder
 

@@ -60,7 +60,7 @@ def register():
     """Create a user, and begin a pending login that leads to the enrolment."""
     form = RegistrationForm()
     if form.validate_on_submit():
-        rate_limit.count_attempt_now("registration", None, rate_limit.client_network())
+        rate_limit.count_attempt_now("registration", "", rate_limit.client_network())
         username, email = form.username.data, form.email.data
         weakness = passwords.find_weakness(form.password.data, username, email)
         if weakness:
