@@ -425,7 +425,64 @@ def test_a_mail_has_a_sender_a_date_and_an_id(site, server):
     [message] = server.messages
     assert message["From"] == "door@example.net"
     assert message["Date"]
-    assert message["Message-ID"]
+    assert message["Message-ID"].endswith("@example.net>")
+
+
+@since("05")
+@pytest.mark.parametrize(
+    ("sender", "domain"),
+    [
+        ("door@example.net", "example.net"),
+        ("Die Tür <door@tür.example>", "xn--tr-xka.example"),
+    ],
+)
+def test_mails_are_sent_by_a_computer_whose_name_is_not_ascii(
+    site, server, monkeypatch, sender, domain
+):
+    monkeypatch.setattr("socket.getfqdn", lambda name="": "büro.local")
+    posting = at(site, server, MAIL_DEFAULT_SENDER=sender)
+    fill_in_registration(posting.visitor())
+    posting.mails()
+
+    [message] = server.messages
+    assert message["Message-ID"].endswith(f"@{domain}>")
+
+
+@since("05")
+@pytest.mark.ours
+def test_the_page_says_where_the_app_prints_its_mails(visitor):
+    page = fill_in_registration(visitor)
+    assert "look for the email in the terminal where it runs" in page.text
+
+    page = visitor.open("/reset").fill_in(email="kim@example.org")
+    assert "look for the email in the terminal where it runs" in page.text
+
+
+@since("05")
+@pytest.mark.ours
+def test_the_page_does_not_speak_of_a_terminal_when_there_is_a_mail_server(posting):
+    pages = [
+        fill_in_registration(posting.visitor()),
+        ask_for_link(posting),
+    ]
+
+    for page in pages:
+        assert "terminal" not in page.text
+        assert "Check your spam folder" in page.text
+
+
+@since("05")
+@pytest.mark.ours
+def test_a_printed_mail_stands_out_in_the_log(site):
+    fill_in_registration(site.visitor(), email="kim@example.org")
+
+    printed = site.app.test_cli_runner().invoke(args=["send-mail"]).output
+
+    border = "=" * 72
+    assert f"\n{border}\nTo: kim@example.org\n" in printed
+    assert printed.endswith(f"\n{border}\n\n")
+    [mail] = read_mails(printed + printed.replace("kim@", "lee@"))[:1]
+    assert not mail.text.endswith("=")
 
 
 @since("05")
@@ -711,7 +768,7 @@ def test_many_requests_before_the_sender_comes_make_one_mail_whose_link_works(si
 @attack(109)
 def test_a_mail_server_that_is_away_changes_no_answer(site, posting, server):
     owner(site)
-    good = ask_for_link(site)
+    good = ask_for_link(posting)
     server.go_away()
     bad = ask_for_link(posting)
     page = fill_in_registration(posting.visitor())

@@ -62,8 +62,8 @@ PROOF_REFUSED = (
 )
 RESET_SENT = (
     "If there's an account with this address, an email is on its way. "
-    "It can take a few minutes, so check your spam folder too. "
-    "You'll also need your authenticator app or a recovery code."
+    "This app has no mail server yet, so look for the email in the terminal where it "
+    "runs. You'll also need your authenticator app or a recovery code."
 )
 OTHERS_LOGGED_OUT = "You've been logged out on all other devices."
 LINK_DEAD = "This link no longer works. Each link works once, for 20 minutes."

@@ -6,7 +6,10 @@ from typing import NamedTuple
 
 WAIT_SECONDS = 3  # seconds in which a server sends what it has to send
 PAUSE = 0.2  # seconds without a new line: the mail is whole
-MAIL = re.compile(r"^To: (.+)\nSubject: (.+)\n\n((?:.+\n|\n(?!To: ))+)", re.MULTILINE)
+# An email ends where a line of our own ends it, or where the next one begins.
+MAIL = re.compile(
+    r"^To: (.+)\nSubject: (.+)\n\n((?:(?!===).+\n|\n(?!To: ))+)", re.MULTILINE
+)
 # Notices of every enrolment, and of every login in a browser that was not used before.
 ROUTINE = re.compile(r"\bAn authenticator app was set up|in a new browser")
 

@@ -22,6 +22,7 @@ from sqlalchemy.orm import mapped_column
 
 from . import crypto
 from . import lockout
+from . import mailer
 from . import outbox
 from . import passwords
 from . import rate_limit
@@ -42,8 +43,7 @@ MAX_EMAILS_PER_LINK = 3
 
 LINK_SENT_MESSAGE = (
     "If there's an account with this address, an email is on its way. "
-    "It can take a few minutes, so check your spam folder too. "
-    "You'll also need your authenticator app or a recovery code."
+    "{} You'll also need your authenticator app or a recovery code."
 )
 INVALID_LINK_MESSAGE = (
     "This link no longer works. "
@@ -195,7 +195,7 @@ def request_link():
     if form.validate_on_submit():
         rate_limit.count_attempt_now("reset_request", None, rate_limit.client_network())
         outbox.enqueue("password_reset", users.normalise_identifier(form.email.data))
-        flash(LINK_SENT_MESSAGE)
+        flash(LINK_SENT_MESSAGE.format(mailer.get_hint()))
         return redirect(url_for("auth.login"))
     return render_form_page(form, "Reset your password", "Send me a link")
 

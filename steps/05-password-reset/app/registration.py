@@ -21,6 +21,7 @@ from wtforms import StringField
 from wtforms.validators import Regexp
 
 from . import crypto
+from . import mailer
 from . import outbox
 from . import passwords
 from . import pending_login
@@ -50,7 +51,7 @@ USERNAME_TAKEN_MESSAGE = "That username is taken. Choose another one."
 
 EMAIL_CODE_PATTERN = re.compile(r"[0-9]{8}\Z")
 EMAIL_CODE_SECONDS = 10 * 60  # OWASP ASVS V6.5.5
-EMAIL_CODE_HINT = "It works for 10 minutes. Not there? Check your spam folder."
+EMAIL_CODE_HINT = "We sent it to {}. It works for 10 minutes."
 MAX_EMAILS_PER_CODE = 3
 INVALID_EMAIL_CODE_MESSAGE = (
     "That code did not work. Use the code from the latest email."
@@ -232,9 +233,8 @@ def verify_email():
     if "resend" in request.form:
         return resend_code(registration)
     form = EmailCodeForm()
-    form.email_code.description = (
-        f"We sent it to {registration.email}. {EMAIL_CODE_HINT}"
-    )
+    sent_to = EMAIL_CODE_HINT.format(registration.email)
+    form.email_code.description = f"{sent_to} {mailer.get_hint()}"
     if form.validate_on_submit():
         network = rate_limit.client_network()
         rate_limit.count_attempt_now("email_code", registration.session_id, network)

@@ -23,6 +23,7 @@ from sqlalchemy.orm import mapped_column
 from . import audit
 from . import crypto
 from . import lockout
+from . import mailer
 from . import outbox
 from . import passwords
 from . import rate_limit
@@ -44,8 +45,7 @@ MAX_EMAILS_PER_LINK = 3
 
 LINK_SENT_MESSAGE = (
     "If there's an account with this address, an email is on its way. "
-    "It can take a few minutes, so check your spam folder too. "
-    "You'll also need your authenticator app or a recovery code."
+    "{} You'll also need your authenticator app or a recovery code."
 )
 INVALID_LINK_MESSAGE = (
     "This link no longer works. "
@@ -203,7 +203,7 @@ def request_link():
         rate_limit.count_attempt_now("reset_request", None, rate_limit.client_network())
         audit.record("password_reset_requested")
         outbox.enqueue("password_reset", users.normalise_identifier(form.email.data))
-        flash(LINK_SENT_MESSAGE)
+        flash(LINK_SENT_MESSAGE.format(mailer.get_hint()))
         return redirect(url_for("auth.login"))
     return render_form_page(form, "Reset your password", "Send me a link")
 
