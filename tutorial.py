@@ -429,6 +429,7 @@ def serve_docs(words):
             "There is no site yet. Read the README.md of each step instead."
         )
     set_up(ROOT / "requirements" / "docs.in")
+    os.environ.setdefault("SITE_URL", "http://127.0.0.1:8000/")
     command = ["-m", "mkdocs", "serve", *words]
     print(f"\n    cd {typed([seen_from(os.getcwd(), ROOT)])}")
     print(f"    {typed([seen_from(ROOT, PYTHON), *command])}\n")

@@ -22,6 +22,7 @@ from tests.kit.stage import Stage
 from tests.kit.visitor import Page
 
 ASSETS = Path(__file__).parent.parent / "docs" / "assets"
+CARD = Path(__file__).with_name("card.html")
 SIZE = {"width": 480, "height": 240}
 
 
@@ -148,11 +149,20 @@ def draw_demo_key():
     code.make_image().save(ASSETS / "02-demo-key.svg")
 
 
+def shoot_card(tab):
+    """The picture that is shown where somebody shares a link to the site."""
+    tab.set_viewport_size({"width": 1280, "height": 640})
+    tab.goto(CARD.as_uri())
+    tab.screenshot(path=ASSETS / "card.png")
+
+
 def main():
     """Make all pictures."""
     draw_demo_key()
     shoots = (shoot_01, shoot_02, shoot_03, shoot_04, shoot_05, shoot_06)
     with launch() as browser:
+        with browser.new_page() as tab:
+            shoot_card(tab)
         for number, shoot in zip(STEPS, shoots, strict=False):
             config = {"ISSUER": f"Door {number}", "SECRET_KEY": secrets.token_hex(32)}
             site = Stage(number, STEPS[number]).start(RealClock(), **config)

@@ -26,7 +26,8 @@ pages is named in parts: the changed lines that a pattern fits (`login:/audit/`)
 others (`login:!/audit/`), or those from one to another (`login:/if user/../return/`).
 The last page names what is left: `login`. What is shown is what changes for a reader
 who types along. Imports are shown folded, where they are used first. The terms of
-docs/glossary.md get a tooltip on every other page.
+docs/glossary.md get a tooltip on every other page. The word REPOSITORY_URL becomes the
+address of the repository, as mkdocs.yml has it.
 MkDocs and Zensical both run this: it is no plugin of either.
 """
 
@@ -70,6 +71,7 @@ LANGUAGES |= {"diff": "diff"}
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
 TAGS = {"+": "ins", "-": "del", " ": "span"}
 GAP = '<span class="gap">&hellip;\n</span>'
+SIGNS = {"holds": "✓ holds", "**open**": "✗ **open**", "in part": "◐ in part"}
 PASSKEYS = "beyond.md#passkeys"  # what ends the gap that no step closes
 
 
@@ -330,13 +332,20 @@ def show_gaps(block, is_last):
 def show_attacks(block, is_last):
     """List which step holds against which attack, as the tests show it."""
     numbers = [step.name[:2] for step in steps()]
-    yield ('<div class="wide" tabindex="0" role="group" aria-label="Attacks">',)
-    yield f"| no. | attack | {' | '.join(numbers)} | source |"
+    yield ('<div class="wide attacks" tabindex="0" role="group" aria-label="Attacks">',)
+    heads = [f"[{number}]({first_page(number)})" for number in numbers]
+    yield f"| no. | attack | {' | '.join(heads)} | source |"
     yield "|--:" + "|---" * (len(numbers) + 2) + "|"
     for attack, row in ATTACKS.items():
         ends = [changes.outcome(number, attack, row) for number in numbers]
+        ends = [SIGNS.get(end, end) for end in ends]
         yield f"| {attack} | {row.what} | {' | '.join(ends)} | {row.source} |"
     yield ("</div>",)
+
+
+def first_page(number):
+    """Return the first page of a chapter, for a link."""
+    return min((ROOT / "docs").glob(f"{number}*.md")).name
 
 
 def show_proof(block, is_last):
@@ -531,9 +540,10 @@ def show(block, is_last):
 class StepDocs(Preprocessor):
     """Replaces the directives of a page."""
 
-    def __init__(self, md, docs):
+    def __init__(self, md, docs, repository):
         super().__init__(md)
         self.docs = Path(docs)
+        self.repository = repository
 
     def run(self, lines):
         """Replace the directives; refuse a page that says too little."""
@@ -546,7 +556,7 @@ class StepDocs(Preprocessor):
         out = []
         for part in parts:
             if not isinstance(part, Block):
-                out.append(part)
+                out.append(part.replace("REPOSITORY_URL", self.repository))
                 continue
             place = f"{page}:{part.line}"
             with_place(place, lambda part=part: out.extend(self.put(part, last)))
@@ -596,13 +606,16 @@ class StepDocsExtension(Extension):
     """Adds the directives to Markdown."""
 
     def __init__(self, **settings):
-        self.config = {"docs": ["docs", "the folder of the pages"]}
+        self.config = {
+            "docs": ["docs", "the folder of the pages"],
+            "repository": ["REPOSITORY_URL", "the address of the repository"],
+        }
         super().__init__(**settings)
 
     def extendMarkdown(self, md):  # noqa: N802  Markdown calls it so
         """Come before the fences (25) and the blocks of HTML (20)."""
-        docs = self.getConfig("docs")
-        md.preprocessors.register(StepDocs(md, docs), "stepdocs", 28)
+        settings = self.getConfig("docs"), self.getConfig("repository")
+        md.preprocessors.register(StepDocs(md, *settings), "stepdocs", 28)
 
 
 def makeExtension(**settings):  # noqa: N802  Markdown calls it so

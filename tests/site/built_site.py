@@ -27,6 +27,7 @@ def source(tmp_path_factory):
     shutil.copy(ROOT / "mkdocs.yml", folder)
     for name in ("steps", "tools", "tests"):  # mkdocs looks whether they are there
         (folder / name).mkdir()
+    shutil.copytree(ROOT / "tools" / "theme", folder / "tools" / "theme")
     return folder
 
 
