@@ -27,7 +27,7 @@ HEADINGS = {
     },
     "test_next": {
         "01": "docs/01-basic-login.md#5-where-to-go-next",
-        "03": "docs/03-qr-enrolment.md#4-confirm-then-activate",
+        "03": "docs/03-qr-enrolment.md#8-confirm-then-activate",
     },
     "test_every_page": {"01": "docs/01-basic-login.md#7-every-form-every-page"},
     "test_security": {
@@ -52,7 +52,7 @@ HEADINGS = {
         "05": "docs/05c-account.md#5-twenty-wrong-codes",
         "06": "docs/06a-refuse-to-start.md#8-a-browser-that-was-here-before",
     },
-    "test_enrolment": {"03": "docs/03-qr-enrolment.md#4-confirm-then-activate"},
+    "test_enrolment": {"03": "docs/03-qr-enrolment.md#8-confirm-then-activate"},
     "test_recovery": {
         "03": "docs/03-qr-enrolment.md#5-the-phone-falls-into-the-lake",
         "05": "docs/05c-account.md#4-other-recovery-codes",

@@ -223,7 +223,7 @@ def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.site
-@pytest.mark.parametrize("number", ["02"])
+@pytest.mark.parametrize("number", ["02", "03"])
 def test_who_types_along_can_try_every_stop(number, tmp_path):
     (page,) = (ROOT / "docs").glob(f"{number}*.md")
     text = page.read_text("utf-8")
