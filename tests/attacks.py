@@ -147,6 +147,7 @@ ATTACKS = {
     155: Attack("06", "06", "Fill the log with rejections", "CWE-779"),
     156: Attack("06", "06", "Listen between app, database and mail", "V12.3.1"),
     157: Attack("06", "06", "Run programs on the database's server", "V13.2.2"),
+    158: Attack("06", "06", "Let the database hang", "V16.5.2"),
     160: Attack("04", "06", "Rows that cannot be read", "V16.5.3"),
     161: Attack("05", "05", "Use an email code that is old", "V6.5.5"),
     164: Attack("02", "02", "Click twice", "RFC 6238 section 5.2"),

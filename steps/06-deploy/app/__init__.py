@@ -71,6 +71,7 @@ def create_app(config=None):
         DEVELOPMENT=started_by_flask_debug(app),
         # In production, `flask mail-worker` sends.
         MAIL_IN_BACKGROUND=started_by_flask_debug(app),
+        DATABASE_TIMEOUT_SECONDS=db.TIMEOUT_SECONDS,
         SQLALCHEMY_ENGINE_OPTIONS={"pool_pre_ping": True, "hide_parameters": True},
         PASSWORD_HASH_METHOD="scrypt:32768:8:3",
         SESSION_COOKIE_SAMESITE="Lax",

@@ -145,6 +145,7 @@ def reset_second_factor(username, reason):
 @report_database_errors()
 def rotate_totp_keys():
     """Encrypt all secrets with the first of TOTP_KEYS, while the app runs."""
+    current_app.config["DATABASE_TIMEOUT_SECONDS"] = None  # two may wait for each other
     count, last_user_id = db.session.query(SecondFactor).count(), 0
     with click.progressbar(length=count, label="Secrets") as progress:
         while batch := next_secrets(last_user_id):

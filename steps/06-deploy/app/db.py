@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from click import ClickException
@@ -14,6 +15,7 @@ from sqlalchemy import event
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import InternalError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import ServiceUnavailable
@@ -24,6 +26,10 @@ from . import errors
 INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 MIN_SQLITE_VERSION = (3, 35)  # the first that knows RETURNING
+
+# How long each answer of PostgreSQL may take. While all threads wait for it, nothing
+# else is answered.
+TIMEOUT_SECONDS = 5
 
 # count_attempt_now commits during the request. Objects must keep the values that were
 # read before: otherwise a session_token that a logout rotated meanwhile would be
@@ -39,9 +45,11 @@ def init_app(app):
     migrate.init_app(app, db)
     app.after_request(commit_or_rollback)
     app.register_error_handler(OperationalError, render_database_unavailable)
+    app.register_error_handler(InternalError, render_database_unavailable)
     app.register_error_handler(PoolTimeoutError, render_database_unavailable)
     with app.app_context():
         event.listen(db.engine, "connect", configure_sqlite)
+        event.listen(db.engine, "do_connect", connect_to_postgresql)
         require_sqlite_version()
 
 
@@ -62,6 +70,45 @@ def configure_sqlite(connection, record):
         with suppress(sqlite3.OperationalError):  # another process is setting it
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
+
+
+def connect_to_postgresql(dialect, record, arguments, options):
+    """Connect to PostgreSQL with time-outs, unless this process may wait for ever.
+
+    What the address says comes first.
+    """
+    if dialect.name != "postgresql":
+        return None  # SQLAlchemy connects
+    seconds = current_app.config["DATABASE_TIMEOUT_SECONDS"]
+    # A prepared statement is unknown to the next connection behind PgBouncer.
+    ours = {"connect_timeout": TIMEOUT_SECONDS, "prepare_threshold": None}
+    if not seconds:
+        return dialect.connect(*arguments, **ours | options)
+    ours["options"] = f"-c statement_timeout={seconds * 1000}"
+    ours["tcp_user_timeout"] = seconds * 1000
+    connection = dialect.connect(*arguments, **ours | options)
+    connection.wait = partial(wait_or_close, connection, connection.wait, seconds + 1)
+    return connection
+
+
+def wait_or_close(connection, wait, seconds, statement, **options):
+    """Wait for an answer of PostgreSQL; close the connection if none comes in time.
+
+    A server that is frozen cannot end the statement itself.
+    """
+    try:
+        return wait(statement, timeout=seconds, **options)
+    except Exception:
+        if connection.info.transaction_status.name == "ACTIVE":
+            connection.close()
+        raise
+
+
+def is_read_only(connection):
+    """Return whether the database takes no changes, as a standby of PostgreSQL does."""
+    if connection.dialect.name != "postgresql":
+        return False
+    return connection.exec_driver_sql("SHOW transaction_read_only").scalar() == "on"
 
 
 def render_database_unavailable(error):

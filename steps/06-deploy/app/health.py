@@ -7,6 +7,7 @@ from flask import abort
 
 from . import key_check
 from .db import db
+from .db import is_read_only
 from .db import migrate
 
 bp = Blueprint("health", __name__)
@@ -24,9 +25,11 @@ def healthz():
 
 @bp.get("/readyz")
 def readyz():
-    """Answer 200 if the database has all migrations and our keys, otherwise 503."""
+    """Answer 200 if the database has all migrations, our keys, and takes changes."""
     with db.engine.connect() as connection:
         current = MigrationContext.configure(connection).get_current_heads()
+        if is_read_only(connection):
+            abort(503)
     newest = ScriptDirectory.from_config(migrate.get_config()).get_heads()
     if set(current) != set(newest) or not key_check.has_right_keys():
         abort(503)

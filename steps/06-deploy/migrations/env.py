@@ -9,6 +9,8 @@ LOCKS = {
     "postgresql": "SELECT pg_advisory_xact_lock(6238)",
 }
 
+current_app.config["DATABASE_TIMEOUT_SECONDS"] = None  # the second one may wait long
+
 migrate = current_app.extensions["migrate"]
 
 with migrate.db.engine.connect() as connection:
