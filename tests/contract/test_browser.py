@@ -1,11 +1,13 @@
 """The steps in a real browser: what is seen, focused, scanned and kept."""
 
 from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import parse_qs
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 
 import pytest
+from flask import render_template
 from qrcode import QRCode
 
 from tests.kit.marks import attack
@@ -508,6 +510,67 @@ def test_the_field_for_the_email_code_waits_for_it(screen):
     assert next(pages) == "verify rejected"
 
     assert screen.find("[name=email_code]:focus").input_value() == ""
+
+
+@since("02")
+@pytest.mark.ours
+@pytest.mark.parametrize("font", ["100%", "200%"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_field_for_digits_shows_eight_of_them_and_a_blank(
+    screen, account, width, font
+):
+    screen.resize(width)
+    screen.give_password(account)
+    field = screen.find("[name=code]")
+    field.fill("8888 8888")
+    screen.find(":root").evaluate("(root, font) => root.style.fontSize = font", font)
+
+    cut_off = "field => field.scrollWidth - field.clientWidth"
+    assert field.evaluate(cut_off) == 0
+    assert field.evaluate("() => document.documentElement.scrollWidth") == width
+
+
+@since("03")
+@pytest.mark.ours
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_recovery_code_stays_on_one_line(screen, width):
+    screen.resize(width)
+    enrol(screen, screen.site.account_without_factor())
+
+    for code in screen.find_all(".recovery-code"):
+        assert code.evaluate("code => code.getClientRects().length") == 1
+    assert screen.tab.evaluate("document.documentElement.scrollWidth") == width
+
+
+@since("03")
+@pytest.mark.ours
+def test_the_recovery_codes_can_be_copied_and_downloaded(screen):
+    account = screen.site.account_without_factor()
+    enrol(screen, account)
+    text = "\n".join(account.recovery_codes) + "\n"
+    screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
+
+    screen.find("button", "Copy codes").click()
+    screen.find("button", "Copied")
+    assert screen.tab.evaluate("navigator.clipboard.readText()") == text
+    with screen.tab.expect_download() as download:
+        screen.find("button", "Download codes").click()
+    assert Path(download.value.path()).read_text("utf-8") == text
+    assert not screen.complaints()
+    assert screen.follow("I've saved them").path == "/"
+
+
+@since("05")
+@pytest.mark.ours
+def test_a_long_link_in_an_email_fits_a_phone(screen):
+    link = f"http://127.0.0.1:5000/reset/{'x' * 300}"
+    with screen.site.app.app_context():
+        html = render_template("email.html", subject="Reset", paragraphs=[link])
+    screen.resize(390)
+    screen.tab.set_content(html)
+
+    assert screen.tab.evaluate("document.documentElement.scrollWidth") == 390
+    assert screen.find("a").get_attribute("href") == link
 
 
 @since("05")

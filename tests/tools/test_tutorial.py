@@ -198,12 +198,33 @@ def test_a_key_may_be_written_as_people_write_it(key):
     assert totp(key, 1) == totp("GEZDGNBV", 1)
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "g0bgb8oz",
+        "G0BG\u2013B8OZ",
+        "\u200bgobg\u00a0bboz\u200b",
+        "\ufeffGOBG\u2212BBOZ",
+    ],
+)
+def test_a_key_may_come_with_what_copying_adds_and_0_for_o_and_8_for_b(key):
+    assert totp(key, 1) == totp("GOBGBBOZ", 1)
+
+
 def test_a_key_needs_no_padding():
     assert totp("MFRGG", 1) == totp("MFRGG===", 1)
 
 
 @pytest.mark.parametrize(
-    "key", ["1234", "GEZD!", "G", "GEZDGN\N{LATIN SMALL LETTER E WITH ACUTE}", "==="]
+    "key",
+    [
+        "1234",
+        "GEZD1NBV",
+        "GEZD!",
+        "G",
+        "GEZDGN\N{LATIN SMALL LETTER E WITH ACUTE}",
+        "===",
+    ],
 )
 def test_a_wrong_key_is_told_in_a_sentence(copy, capsys, key):
     assert copy.do("code", key) == 1
