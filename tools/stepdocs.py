@@ -11,7 +11,8 @@
     ::: minutes                                    how long the page takes
     ::: pages 04                                   the pages of a chapter, as a table
     ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
-    ::: file recipes/ai-service/changes.diff       a file of docs, as it is
+    ::: file recipes/ai-service/changes.diff       a file of docs, as it is; or symbols
+                                                   of it, or a diff's part for a file
     ::: settings 06                                what the app is told from outside
     ::: two-factor hooks                           settings, calls, hooks of the package
     ::: links                                      all pages elsewhere that ours link to
@@ -72,7 +73,7 @@ LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
 TAGS = {"+": "ins", "-": "del", " ": "span"}
 GAP = '<span class="gap">&hellip;\n</span>'
 SIGNS = {"holds": "✓ holds", "**open**": "✗ **open**", "in part": "◐ in part"}
-PASSKEYS = "beyond.md#passkeys"  # what ends the gap that no step closes
+PASSKEYS = "recipes/passkeys.md"  # what ends the gap that no step closes
 
 
 class StepDocsError(Exception):
@@ -404,15 +405,31 @@ def show_diagram(block, is_last):
 
 
 def show_file(block, is_last):
-    """Show a file of the docs, which a reader copies."""
-    path = ASSETS.parent / block.words[0]
+    """Show a file of the docs, which a reader copies, or some of its parts."""
+    name, *parts = block.words
+    path = ASSETS.parent / name
     if not path.is_file():
         raise changes.UnknownError(f"there is no {path}")
     lines = path.read_text("utf-8").splitlines()
-    rows = [f"<span>{line}\n</span>" for line in painted(path.name, tuple(lines))]
-    yield (head(path.name, [], count(len(lines), "line")),)
+    find = find_in_diff if path.suffix == ".diff" else changes.find_lines
+    spans = [find(path.name, lines, part) for part in parts] or [(1, len(lines))]
+    rows = []
+    for first, last in spans:
+        shown = painted(path.name, tuple(lines))[first - 1 : last]
+        rows += [GAP] * bool(rows) + [f"<span>{line}\n</span>" for line in shown]
+    size = count(sum(1 for row in rows if row != GAP), "line")
+    yield (head(path.name, parts, size),)
     yield from block.body
     yield (f"{listing(rows, f'Code of {path.name}')}</section>",)
+
+
+def find_in_diff(name, lines, path):
+    """Return the first and the last line of what a diff changes in a file."""
+    heads = [n for n, line in enumerate(lines, start=1) if line.startswith("+++ ")]
+    for first, after in zip(heads, [*heads[1:], len(lines) + 3], strict=True):
+        if lines[first - 1] == f"+++ b/{path}":
+            return first + 1, after - 3
+    raise changes.UnknownError(f"{name} changes no {path}")
 
 
 def show_settings(block, is_last):

@@ -247,6 +247,7 @@ def convert(tmp_path):
         ("::: gaps 09", "there is no step 09"),
         ("::: diagram nowhere.svg", "there is no"),
         ("::: file nowhere.py", "there is no"),
+        ("::: file recipes/passkeys/changes.diff x.py", "changes.diff changes no x.py"),
         ("::: settings 05", "step 05 has no app/config.py"),
         ("::: wish 01", "there is no ::: wish, only code, diff"),
     ],
