@@ -6,6 +6,7 @@ requirements/test.in lists, and Chromium.
 
 import secrets
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
 
 from qrcode import QRCode
@@ -20,6 +21,7 @@ from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import STEPS
 from tests.kit.stage import Stage
 from tests.kit.visitor import Page
+from tools import recipes
 
 ASSETS = Path(__file__).parent.parent / "docs" / "assets"
 CARD = Path(__file__).with_name("card.html")
@@ -140,6 +142,41 @@ def shoot_06(camera):
     camera.shoot("away")
 
 
+def shoot_passkeys(camera):
+    """The passkeys of an account, and the page at the login."""
+    session = camera.tab.context.new_cdp_session(camera.tab)
+    session.send("WebAuthn.enable")
+    device = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True}
+    device |= {"hasUserVerification": True, "isUserVerified": True}
+    session.send("WebAuthn.addVirtualAuthenticator", {"options": device})
+    account = camera.site.account()
+    camera.open("/login")
+    camera.fill_in(username=account.username, password=account.password)
+    camera.fill_in(code=account.authenticator.code())
+    camera.open("/account/passkeys/new")
+    code = account.authenticator.code()
+    camera.fill_in(current_password=account.password, code=code)
+    camera.fill_in(name="Laptop")
+    camera.open("/account/passkeys")
+    camera.shoot("overview")
+    camera.tab.click("text=Log out")
+    camera.open("/login")
+    camera.fill_in(username=account.username, password=account.password)
+    camera.shoot("code")
+
+
+def shoot_recipe(browser):
+    """Make the pictures of the recipe with passkeys."""
+    with TemporaryDirectory() as folder:
+        stage = Stage("06", recipes.apply(Path(folder, "app"), ["passkeys"]))
+        site = stage.start(RealClock(), SECRET_KEY=secrets.token_hex(32))
+        stage.number = "passkeys"  # what the pictures' names begin with
+        with serve(site.app) as address, browser.new_page() as tab:
+            address = address.replace("127.0.0.1", "door.localhost")
+            site.app.config["BASE_URL"] = address
+            shoot_passkeys(Camera(tab, address, site))
+
+
 def draw_demo_key():
     """Draw the QR code of the demo key of step 02."""
     code = QRCode(image_factory=SvgPathFillImage)
@@ -168,6 +205,7 @@ def main():
             site = Stage(number, STEPS[number]).start(RealClock(), **config)
             with serve(site.app) as address, browser.new_page() as tab:
                 shoot(Camera(tab, address, site))
+        shoot_recipe(browser)
 
 
 if __name__ == "__main__":

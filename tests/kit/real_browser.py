@@ -30,7 +30,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     # whatever a page asks for: nothing leaves this machine
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.localhost",
 )
 WAIT_MILLISECONDS = 8_000  # two hashes may take long on a busy machine
 GREY_OF_PHOTO = """async photo => {

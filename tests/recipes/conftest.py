@@ -1,0 +1,27 @@
+"""What the tests of recipes are given: the last step, with recipes applied."""
+
+import shutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.kit.real_browser import missing
+from tests.kit.stage import SCRATCH
+from tests.kit.stage import Stage
+from tools import recipes
+
+
+@cache
+def applied(*names):
+    """Return the folder of the last step with these recipes; it is made once a run."""
+    if not shutil.which("git"):
+        missing("git")
+    folder = Path(SCRATCH.name, "recipes", "-".join(names) or "none")
+    return recipes.apply(folder, names)
+
+
+@pytest.fixture
+def service_with():
+    """Return a function that returns the last step with recipes, to be started."""
+    return lambda *names: Stage("06", applied(*names))

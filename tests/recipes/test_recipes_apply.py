@@ -1,0 +1,66 @@
+"""Each recipe applies to the last step as it is, and so do all of them in order."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.kit.stage import ROOT
+from tests.recipes.conftest import applied
+from tools import recipes
+
+ALONE = [pytest.param((name,), id=name) for name in recipes.RECIPES]
+ALL = pytest.param(recipes.RECIPES, id="all")
+EACH = pytest.mark.parametrize("names", [*ALONE, ALL])
+
+
+def run(folder, *command, **environment):
+    """Run a module of Python in a folder; return its exit status and what it says."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=folder,
+        env=os.environ | recipes.KEYS | environment,
+        capture_output=True,
+        text=True,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_each_recipe_has_its_place_in_the_order():
+    folders = {path.parent.name for path in recipes.FOLDER.glob("*/changes.diff")}
+
+    assert {*recipes.RECIPES} == folders
+
+
+@EACH
+def test_a_service_with_recipes_keeps_what_they_promise(names):
+    status, said = run(applied(*names), "pytest", "-q", "-W", "error", "tests")
+
+    assert status == 0, said
+    assert int(re.search(r"(\d+) passed", said)[1]) >= 20 * len(names)
+    assert "skipped" not in said
+
+
+@EACH
+def test_the_tables_of_recipes_are_those_of_their_migrations(names, tmp_path):
+    url = f"sqlite:///{tmp_path}/door.db"
+    for command in ("upgrade", "check", "downgrade 0003", "upgrade"):
+        words = ["flask", "--debug", "db", *command.split()]
+        status, said = run(applied(*names), *words, DATABASE_URL=url)
+        assert status == 0, said
+
+
+def test_a_recipe_changes_few_lines_and_no_file_is_in_its_way():
+    step = ROOT / "steps" / "06-deploy"
+    taken = {path.relative_to(step) for path in step.rglob("*") if path.is_file()}
+    for name in recipes.RECIPES:
+        own = recipes.FOLDER / name
+        files = {path.relative_to(own) for path in own.rglob("*") if path.is_file()}
+        text = (own / "changes.diff").read_text("utf-8")
+
+        assert not files & taken
+        assert len(re.findall(r"^[+-](?![+-])", text, re.MULTILINE)) <= 80, name
+        taken |= files - {Path("changes.diff")}
