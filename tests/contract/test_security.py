@@ -439,6 +439,46 @@ def test_the_address_that_our_proxy_adds_is_believed(step, clock, proxies, addre
 
 
 @since("06")
+@attack(63)
+@rate_limited
+@pytest.mark.parametrize(
+    "address",
+    ["203.0.113.9:{port}", "[2001:db8::7]:{port}", "10.0.0.1, 192.0.2.9:{port}"],
+)
+def test_a_port_behind_the_address_makes_no_other_network(step, clock, capfd, address):
+    site = in_production(step, clock, PROXIES=1)
+    answers = [
+        guess(site, "10.1.1.1", **forwarded(address.format(port=50_000 + number)))
+        for number in range(6)
+    ]
+    other = guess(site, "10.1.1.1", **forwarded("198.51.100.1:50000"))
+
+    assert answers == [422] * 5 + [429]
+    assert other == 422
+    assert ":50000" not in capfd.readouterr().out
+
+
+@since("06")
+@attack(63)
+@pytest.mark.parametrize("address", ["2001:db8:1:2:3:4:5:7", "2001:db8::5:7"])
+def test_an_address_without_a_port_is_left_as_it_is(step, clock, capfd, address):
+    site = in_production(step, clock, PROXIES=1)
+    guess(site, "10.1.1.1", **forwarded(address))
+
+    assert f'"network": "{address}"' in capfd.readouterr().out
+
+
+@since("06")
+@attack(104)
+def test_no_browser_is_told_that_localhost_speaks_https_alone(step, clock):
+    site = in_production(step, clock, BASE_URL="https://localhost")
+    page = site.visitor().ask("GET", "/login", base_url="https://localhost")
+
+    assert page.status == 200
+    assert "Strict-Transport-Security" not in page.headers
+
+
+@since("06")
 @attack(7, 63)
 @pytest.mark.parametrize("proxies", [0, 1, 3])
 @pytest.mark.parametrize(
@@ -453,18 +493,21 @@ def test_odd_addresses_are_no_failure(step, clock, proxies, value):
 
 @since("06")
 @attack(93)
-@pytest.mark.parametrize(("proxies", "status"), [(0, 422), (1, 400)])
-def test_the_scheme_is_taken_from_our_proxy_alone(step, clock, proxies, status):
+@pytest.mark.parametrize("proxies", [0, 1, 2])
+@pytest.mark.parametrize("told", [{}, {"X-Forwarded-Proto": "http"}])
+def test_the_referer_is_checked_whatever_a_proxy_says_of_the_scheme(
+    step, clock, proxies, told
+):
     site = in_production(step, clock, PROXIES=proxies)
     visitor = Visitor(InProcessBrowser(site.app), site)
     how = {"base_url": f"http://{HOST}"}
     visitor.browser.client.set_cookie("x", "y", domain=HOST)
     asked = visitor.ask("GET", "/login", **how)
     target, data = asked.filled_in(username="nobody", password="not this one")
-    headers = {"X-Forwarded-Proto": "https", "Referer": "https://evil.example/"}
+    headers = told | {"Referer": "https://evil.example/"}
     page = visitor.ask("POST", target, data=data, headers=headers, **how)
 
-    assert page.status == status
+    assert page.status == 400
     assert policy_of(page) == POLICY
 
 

@@ -102,8 +102,8 @@ def find_tool(name, package):
 
 def commands_in(folder):
     """Return what each file starts."""
-    for line in read(folder, "Procfile").splitlines():
-        yield shlex.split(line.partition(":")[2])
+    for command in re.findall(r"^\w+: (.+)$", read(folder, "Procfile"), re.M):
+        yield shlex.split(command)
     for unit in UNITS:
         lines = re.findall(r"^Exec\w+=(.+)$", read(folder, f"deploy/{unit}"), re.M)
         yield from map(shlex.split, lines)
@@ -279,8 +279,12 @@ def test_the_error_page_of_nginx_has_the_headers_of_the_app(step):
     site, page = (
         read(step.folder, f"deploy/{n}") for n in ("nginx.conf", "error.html")
     )
-    found = dict(re.findall(r'^ +add_header (\S+) "?(.+?)"? always;$', site, re.M))
-    policy = found.pop("Content-Security-Policy")
+    values = dict(re.findall(r'^map \S+ +(\S+) +\{\s+""\s+"?([^;{}"]*)', site, re.M))
+    [policy] = re.findall(r'"" "(default-src .+)";$', site, re.M)
+    [values["$door_hsts"]] = re.findall(r'^ +~\^, +"(.+)";$', site, re.M)
+    found = dict(re.findall(r"^ +add_header (\S+) (.+?) always;$", site, re.M))
+    assert found.pop("Content-Security-Policy") == "$door_policy"
+    found = {name: values.get(value, value) for name, value in found.items()}
 
     expected = dict(headers.SECURITY_HEADERS)
     del expected["Content-Security-Policy"]

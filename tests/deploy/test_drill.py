@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from contextlib import closing
 from contextlib import contextmanager
+from http.client import HTTPConnection
+from http.client import HTTPResponse
 from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
@@ -325,6 +327,59 @@ def test_every_answer_has_the_headers_those_of_nginx_too(site):
         assert_has_headers(page.headers, page.status)
     statuses = [page.status for page in pages]
     assert statuses == [200, 200, 302, 404, 405, 400, 413, 413, *[414] * 3, 302, 304]
+
+
+def answer_to(site, request):
+    """Send a request as it is written, through nginx; return the answer's headers."""
+    with network.tls_connection(site) as connection:
+        connection.sendall(request.replace("\n", "\r\n").encode())
+        answer = HTTPResponse(connection)
+        answer.begin()
+        return answer.status, answer.headers
+
+
+MANY_FIELDS = "".join(f"X-Field-{number}: a\n" for number in range(150))
+NOT_FOR_THE_APP = {
+    f"TRACE / HTTP/1.1\nHost: {network.NAME}\n\n": 405,
+    f"GET / HTTP/1.1\nHost: {network.NAME}\n{MANY_FIELDS}\n": 431,
+    f"POST / HTTP/1.1\nHost: {network.NAME}\nTransfer-Encoding: gzip\n\n": 501,
+    f"GET / HTTP/3.0\nHost: {network.NAME}\n\n": 505,
+    f"GET / HTTP/1.1\nHost: {network.NAME}\nContent-Length: one\n\n": 400,
+    f"POST / HTTP/1.1\nHost: {network.NAME}\nTransfer-Encoding: chunked\n\nZ\n\n": 400,
+}
+
+
+@since("06")
+@attack(159)
+@pytest.mark.parametrize(("request_", "status"), NOT_FOR_THE_APP.items())
+def test_an_answer_that_the_app_does_not_give_has_the_headers(site, request_, status):
+    found, headers = answer_to(site, request_)
+
+    assert found == status
+    assert_has_headers(headers, status)
+
+
+@since("06")
+@attack(150)
+def test_slow_bodies_are_noticed_without_nginx_and_not_behind_it(site):
+    head = f"POST /login HTTP/1.1\r\nHost: {network.NAME}\r\nContent-Length: 9\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(24):
+            connection = stack.enter_context(network.tls_connection(site))
+            connection.sendall(head.encode() + b"user")
+        assert site.visitor().ask("GET", "/healthz").status == 200
+
+    with ExitStack() as stack:
+        for port in site.backends * 24:
+            where = ("127.0.0.1", port)
+            connection = stack.enter_context(socket.create_connection(where))
+            connection.sendall(head.encode() + b"user")
+        probe = HTTPConnection("127.0.0.1", site.backends[0], timeout=3)
+        with closing(probe):
+            probe.request("GET", "/healthz", headers={"Host": network.NAME})
+            with pytest.raises(TimeoutError):
+                probe.getresponse()
+    site.wait_for(lambda: site.ask_master(site.backends[0], "/healthz") == 200)
 
 
 @since("06")

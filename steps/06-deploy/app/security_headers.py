@@ -23,7 +23,7 @@ def init_app(app):
 def add_security_headers(response):
     """Add the headers that forbid what no page of ours needs (OWASP ASVS V3.4)."""
     response.headers.update(SECURITY_HEADERS)
-    if current_app.config["SESSION_COOKIE_SECURE"]:
+    if current_app.config["SENDS_HSTS"]:
         hsts = f"max-age={HSTS_SECONDS}; includeSubDomains"
         response.headers["Strict-Transport-Security"] = hsts
     return response
