@@ -44,8 +44,8 @@ LINK_SECONDS = 20 * 60
 MAX_EMAILS_PER_LINK = 3
 
 LINK_SENT_MESSAGE = (
-    "If there's an account with this address, an email is on its way. "
-    "{} You'll also need your authenticator app or a recovery code."
+    "If there's an account with this address, an email is on its way. {} "
+    "You'll also need your authenticator app or a recovery code."
 )
 INVALID_LINK_MESSAGE = (
     "This link no longer works. "
@@ -72,7 +72,11 @@ class ResetRequestForm(BaseForm):
     email = email_field()
 
 
-class ResetPasswordForm(NewPasswordMixin, AnyCodeMixin, BaseForm):
+class ResetPasswordForm(
+    NewPasswordMixin,
+    AnyCodeMixin,
+    BaseForm,
+):
     """A new password, and a code as the second factor."""
 
 
@@ -241,12 +245,18 @@ def choose_password():
         # Measure and hash before the first write, which locks the whole of SQLite.
         problem = find_password_problem(form.password.data, user)
         password_hash = None if problem else passwords.hash_password(form.password.data)
-        if verify_and_consume_reset_code(form, user):
-            if password_hash:
-                return finish_reset(form, reset, user, password_hash)
-            db.session.rollback()  # the code is not consumed
-            audit.record("new_password_rejected", user, flow="reset")
-            form.password.errors.append(problem)
+        if not verify_and_consume_reset_code(form, user):
+            return render_new_password(form, user)
+        if password_hash:
+            return finish_reset(form, reset, user, password_hash)
+        db.session.rollback()  # the code is not consumed
+        audit.record("new_password_rejected", user, flow="reset")
+        form.password.errors.append(problem)
+    return render_new_password(form, user)
+
+
+def render_new_password(form, user):
+    """Render the form for the new password."""
     title = "Choose a new password"
     return render_form_page(form, title, "Set new password", user.username)
 
@@ -254,8 +264,9 @@ def choose_password():
 def finish_reset(form, reset, user, password_hash):
     """Consume the link, set the password, and redirect to the login."""
     users.lock_user(user)
-    enrolled_meanwhile = form.code is None and user.second_factor
-    if enrolled_meanwhile or not consume_link(reset):
+    if form.code is None and user.second_factor:  # enrolled meanwhile
+        return redirect(url_for("password_reset.choose_password"))
+    if not consume_link(reset):
         db.session.rollback()  # another request was faster: the code is not consumed
         return redirect(url_for("password_reset.choose_password"))
     set_password(user, password_hash)
