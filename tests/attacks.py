@@ -152,5 +152,7 @@ ATTACKS = {
     159: Attack("06", "06", "Get an answer without its headers", "V3.4"),
     160: Attack("04", "06", "Rows that cannot be read", "V16.5.3"),
     161: Attack("05", "05", "Use an email code that is old", "V6.5.5"),
+    162: Attack("06", "06", "Slip another package into the image", "V15.2.4"),
+    163: Attack("06", "06", "Go on with a session of an old key", "V11.2.2"),
     164: Attack("02", "02", "Click twice", "RFC 6238 section 5.2"),
 }

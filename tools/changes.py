@@ -13,7 +13,7 @@ from tools.steps import ROOT
 from tools.steps import files_of
 from tools.steps import steps
 
-FILES_WITHOUT_LESSON = {"README.md"}
+FILES_WITHOUT_LESSON = {"README.md", "requirements.lock"}
 NEAR = 3  # lines that are shown around a change where a symbol is too long to show
 LONGEST = 30
 IMPORTS, TOP, ALL = "imports", "top", "file"

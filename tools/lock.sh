@@ -13,3 +13,8 @@ lock() {
 lock requirements.txt --generate-hashes "$@"
 # pip takes no hashes in a file of constraints.
 lock requirements/constraints.txt --constraints requirements.txt --no-annotate
+# What the image of the last step installs: the same pins, and nothing of ours.
+uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
+    --custom-compile-command "sh tools/lock.sh" --generate-hashes \
+    --constraints requirements/constraints.txt "$@" \
+    steps/06-deploy/requirements.txt --output-file steps/06-deploy/requirements.lock

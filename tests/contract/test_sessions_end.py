@@ -80,6 +80,34 @@ def test_what_needs_no_login_keeps_none_alive(site, account, clock, path):
     assert not visitor.is_logged_in()
 
 
+NEW_KEY = "another key, as long as one has to be"
+
+
+@since("06")
+@attack(163)
+def test_a_key_that_is_changed_by_plan_ends_no_session(site, account, clock):
+    visitor = logged_in(site, account)
+    open_form = visitor.open("/account/recovery-codes")
+    keys = {"SECRET_KEY": NEW_KEY, "SECRET_KEY_FALLBACKS": [site.config["SECRET_KEY"]]}
+    after = site.start_again(**keys).visitor().take_cookies_of(visitor)
+    values = {"current_password": account.password, "code": account.recovery_code()}
+
+    assert after.is_logged_in()
+    assert after.send(*open_form.filled_in(**values)).status == 400
+    clock.move(60)
+    assert after.open("/account/recovery-codes").fill_in(**values).status == 200
+
+
+@since("04")
+@never_red("no step before has a session that survives another key")
+@attack(163)
+def test_a_key_that_was_stolen_and_replaced_opens_nothing(site, account):
+    visitor = logged_in(site, account)
+    after = site.start_again(SECRET_KEY=NEW_KEY).visitor().take_cookies_of(visitor)
+
+    assert not after.is_logged_in()
+
+
 @since("06")
 @attack(37)
 def test_a_form_that_was_left_open_for_too_long_changes_nothing(site, account, clock):

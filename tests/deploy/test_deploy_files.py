@@ -21,12 +21,14 @@ from flask.cli import FlaskGroup
 
 from tests.deploy.drill.network import NAME
 from tests.deploy.drill.nginx import write_site
+from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.real_browser import missing
 from tests.kit.servers import need_gunicorn
 from tests.kit.smtp_server import certificate
 from tests.kit.stage import CONFIG
+from tests.kit.stage import ROOT
 
 SETTINGS = {
     "SECRET_KEY": "a key for tests that is as long as a real one",
@@ -192,7 +194,7 @@ def test_the_image_holds_what_the_app_needs_and_nothing_else(folder):
 
     assert rules[0] == "*"
     assert sorted(let_in) == sorted(copied(folder))
-    needed = {"app", "migrations", "wsgi.py", "gunicorn.conf.py", "requirements.txt"}
+    needed = {"app", "migrations", "wsgi.py", "gunicorn.conf.py", "requirements.lock"}
     assert set(let_in) == needed
 
 
@@ -410,7 +412,29 @@ def test_every_image_has_a_version(folder):
 
     assert len(images) == 5
     for image in images:
-        assert re.fullmatch(r"[a-z/]+:v?\d[\w.-]+", image), image
+        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+(\.\d+)?(-[\w-]+)?", image), image
+        assert image.count(".") == (1 if "postgres" in image else 2), image
+
+
+@attack(162)
+def test_the_image_installs_what_the_lock_names_and_nothing_else(folder):
+    lock = read(folder, "requirements.lock")
+    pins = re.split(r"\n(?=\S)", lock.partition("lock.sh\n")[2].strip())
+    names = {pin.partition("==")[0] for pin in pins}
+    asked = read(folder, "requirements.txt").lower()
+
+    assert "pip install --require-hashes -r /requirements.lock" in read(
+        folder, "Dockerfile"
+    )
+    assert [
+        pin for pin in pins if not re.search(r"==\S+.*--hash=sha256:", pin, re.S)
+    ] == []
+    assert (
+        set(re.findall(r"^[\w-]+", asked, re.M)) - {n.partition("[")[0] for n in names}
+        == set()
+    )
+    everything = (ROOT / "requirements.txt").read_text("utf-8")
+    assert [h for h in re.findall(r"sha256:\w+", lock) if h not in everything] == []
 
 
 def test_a_container_of_ours_may_do_little(folder):
