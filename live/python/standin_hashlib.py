@@ -1,0 +1,25 @@
+"""hashlib.scrypt and hashlib.pbkdf2_hmac, which Python in a page is built without.
+
+@noble/hashes computes them. The rest of hashlib is Python's own.
+"""
+
+import hashlib
+
+import noble
+from pyodide.ffi import to_js
+
+
+def scrypt(password, *, salt, n, r, p, maxmem=0, dklen=64):
+    """Return what hashlib.scrypt returns (RFC 7914)."""
+    return noble.scrypt(to_js(password), to_js(salt), n, r, p, dklen).to_bytes()
+
+
+def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
+    """Return what hashlib.pbkdf2_hmac returns (RFC 8018)."""
+    size = dklen or hashlib.new(hash_name).digest_size
+    words = to_js(password), to_js(salt), iterations, size
+    return noble.pbkdf2(hash_name, *words).to_bytes()
+
+
+hashlib.scrypt = scrypt
+hashlib.pbkdf2_hmac = pbkdf2_hmac

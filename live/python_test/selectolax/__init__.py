@@ -1,0 +1,1 @@
+"""A stand-in for Selectolax, which is written in C."""
