@@ -40,6 +40,8 @@ STAMP = VENV / "tutorial-installed"
 UNFINISHED = VENV / "tutorial-unfinished"
 OLDEST = (3, 11)
 PROGRAM = "python tutorial.py" if WINDOWS else "python3 tutorial.py"
+# Its banner is about a version that we do not use.
+QUIET_MKDOCS = {"NO_MKDOCS_2_WARNING": "1"}
 
 HELP = f"""\
 Two Steps In: a Flask login with two-factor authentication, in six chapters
@@ -50,7 +52,7 @@ Two Steps In: a Flask login with two-factor authentication, in six chapters
   diff STEP STEP [FILE]     show what changed from one step to another
   page PAGE DIR             write the app as it is after a page of a chapter
   attacks [NUMBER ...]      show which attacks each step withstands
-  docs                      read the site on this computer
+  docs [--build DIR]        read the site on this computer, or build it in a folder
 
 Examples:
 
@@ -423,17 +425,31 @@ def show_attacks(words):
 
 
 def serve_docs(words):
-    """Show the site on this computer; the options are those of mkdocs serve."""
+    """Show the site on this computer; the options are those of mkdocs serve.
+
+    `--build DIR` writes it into a folder instead. The page Try it here is packed
+    before; without its packs a site can be shown, but not built.
+    """
     if not (ROOT / "mkdocs.yml").exists():
         raise TutorialError(
             "There is no site yet. Read the README.md of each step instead."
         )
     set_up(ROOT / "requirements" / "docs.in")
     os.environ.setdefault("SITE_URL", "http://127.0.0.1:8000/")
+    is_built = words[:1] == ["--build"]
+    if is_built and len(words) == 1:
+        raise TutorialError(f"Name a folder, such as {PROGRAM} docs --build site.")
     command = ["-m", "mkdocs", "serve", *words]
-    print(f"\n    cd {typed([seen_from(os.getcwd(), ROOT)])}")
-    print(f"    {typed([seen_from(ROOT, PYTHON), *command])}\n")
-    return start([str(PYTHON), *command], ROOT)
+    if is_built:
+        folder = os.path.abspath(words[1])
+        command = ["-m", "mkdocs", "build", "--strict", "-d", folder, *words[2:]]
+    for words in (["-m", "live.pack"], command):
+        print(f"\n    cd {typed([seen_from(os.getcwd(), ROOT)])}")
+        print(f"    {typed([seen_from(ROOT, PYTHON), *words])}\n")
+        status = start([str(PYTHON), *words], ROOT, QUIET_MKDOCS)
+        if status and is_built:
+            break
+    return status
 
 
 COMMANDS = {

@@ -704,11 +704,37 @@ def test_the_site_is_served_from_the_root(copy, monkeypatch, capfd):
     copy.write("mkdocs.yml", "")
     monkeypatch.chdir(copy.root / "steps")
     assert copy.do("docs", "--open") == 0
-    pip, mkdocs = copy.calls("pip", "mkdocs")
+    pip, pack, mkdocs = copy.calls("pip", "live.pack", "mkdocs")
     assert str(copy.root / "requirements" / "docs.in") in pip["words"]
+    assert pack["words"] == ["-m", "live.pack"]
     assert mkdocs["words"] == ["-m", "mkdocs", "serve", "--open"]
     assert mkdocs["folder"] == str(copy.root)
     assert "    cd ..\n" in capfd.readouterr().out
+
+
+@needs_posix
+def test_the_site_is_built_into_a_folder_of_yours(copy, monkeypatch):
+    copy.write("mkdocs.yml", "")
+    monkeypatch.chdir(copy.root / "steps")
+    assert copy.do("docs", "--build", "out") == 0
+    *_, mkdocs = copy.calls("pip", "live.pack", "mkdocs")
+    folder = str(copy.root / "steps" / "out")
+    assert mkdocs["words"] == ["-m", "mkdocs", "build", "--strict", "-d", folder]
+
+
+@needs_posix
+def test_a_site_without_its_packs_is_shown_but_not_built(copy):
+    copy.write("mkdocs.yml", "")
+    copy.with_venv("requirements/docs.in")
+    copy.goes_wrong(**{"live.pack": "npm is away"})
+    assert copy.do("docs", "--build", "out") == 7
+    assert copy.do("docs") == 0
+
+
+def test_a_folder_to_build_in_is_named(copy, capsys):
+    copy.write("mkdocs.yml", "")
+    assert copy.do("docs", "--build") == 1
+    assert "docs --build site" in capsys.readouterr().err
 
 
 # Being ended
