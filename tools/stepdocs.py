@@ -16,6 +16,9 @@
     ::: settings 06                                what the app is told from outside
     ::: two-factor hooks                           settings, calls, hooks of the package
     ::: links                                      all pages elsewhere that ours link to
+    ::: live                                       the app of a step, in the page
+    ::: try 02 replay                              a button that opens it there
+    ::: licences                                   what `python -m live.pack` has packed
 
 A `code` or `diff` without symbols shows the file. What stands indented below it is the
 explanation, in Markdown. Below a `diff`, a line `@ login code` begins the explanation
@@ -35,6 +38,7 @@ MkDocs and Zensical both run this: it is no plugin of either.
 import ast
 import html
 import importlib
+import json
 import re
 import sys
 from functools import cache
@@ -60,6 +64,12 @@ from tools.steps import count
 from tools.steps import steps
 
 ASSETS = ROOT / "docs" / "assets"
+LIVE = ROOT / "live"
+PACKS = ASSETS / "packs"
+NOT_PACKED = (
+    "*This copy of the site was built without the packs. `python3 tutorial.py docs` "
+    "makes them, and so does `python -m live.pack`.*"
+)
 PACKAGE = ROOT / "docs" / "recipes" / "add-it" / "two_factor"
 # The comment above the methods of TwoFactor that a table lists, and the one below them.
 PARTS = {
@@ -520,6 +530,55 @@ def labelled_pages():
         yield f"`{name}`", path.read_text("utf-8")
 
 
+def show_live(block, is_last):
+    """Put in the app of a step that runs in the page, if its packs were made."""
+    file = PACKS / "steps.json"
+    if not file.exists():
+        yield NOT_PACKED
+        return
+    options = [
+        f'<option value="{number}" data-megabytes="{step["bytes"] / 1e6:.1f}">'
+        f"{html.escape(step['title'])}</option>"
+        for number, step in json.loads(file.read_text("utf-8")).items()
+    ]
+    pane = (LIVE / "pane.html").read_text("utf-8")
+    yield (pane.replace("{options}", "".join(options)) + assets_of("live"),)
+
+
+def assets_of(name):
+    """Return what loads a style sheet and a script of docs/assets/live."""
+    folder = "../assets/live"
+    return (
+        f'<link rel="stylesheet" href="{folder}/{name}.css">'
+        f'<script type="module" src="{folder}/{name}.js"></script>'
+    )
+
+
+def show_try(block, is_last):
+    """Show a button that opens the page Try it here with a question of ours."""
+    number, name = block.words
+    scenarios = json.loads((ASSETS / "live" / "scenarios.json").read_text("utf-8"))
+    if name not in scenarios.get(number, {}):
+        raise changes.UnknownError(f"there is no scenario {name} of step {number}")
+    href = f"../try-it/?step={number}&amp;scenario={name}"
+    label = html.escape(scenarios[number][name]["label"])
+    button = f'<a class="md-button live-try" href="{href}">{label}</a>'
+    yield (f"<p>{button}</p>{assets_of('beside')}",)
+
+
+def show_licences(block, is_last):
+    """List the parts that were packed, with the licence of each."""
+    file = PACKS / "licences.json"
+    if not file.exists():
+        yield NOT_PACKED
+        return
+    yield from ("| part | version | licence | source |", "|---|---|---|---|")
+    for part in json.loads(file.read_text("utf-8")):
+        text = f'<a href="../assets/packs/{part["file"]}">{part["licence"]}</a>'
+        source = f"[{part['source'].partition('//')[2]}]({part['source']})"
+        yield f"| {part['name']} | {part['version']} | {text} | {source} |"
+
+
 DIRECTIVES = {
     "code": (show_code, 2),
     "diff": (show_diff, 2),
@@ -536,6 +595,9 @@ DIRECTIVES = {
     "settings": (show_settings, 1),
     "two-factor": (show_two_factor, 1),
     "links": (show_links, 0),
+    "live": (show_live, 0),
+    "try": (show_try, 2),
+    "licences": (show_licences, 0),
 }
 
 

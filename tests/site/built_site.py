@@ -25,7 +25,8 @@ def source(tmp_path_factory):
     folder = tmp_path_factory.mktemp("source")
     shutil.copytree(ROOT / "docs", folder / "docs")
     shutil.copy(ROOT / "mkdocs.yml", folder)
-    for name in ("steps", "tools", "tests"):  # mkdocs looks whether they are there
+    # MkDocs checks that they are there, because it could watch them.
+    for name in ("live", "steps", "tools", "tests"):
         (folder / name).mkdir()
     shutil.copytree(ROOT / "tools" / "theme", folder / "tools" / "theme")
     return folder
