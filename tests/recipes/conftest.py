@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.drill.postgres import PostgreSQL
 from tests.kit.real_browser import missing
 from tests.kit.stage import SCRATCH
 from tests.kit.stage import Stage
@@ -25,3 +26,10 @@ def applied(*names):
 def service_with():
     """Return a function that returns the last step with recipes, to be started."""
     return lambda *names: Stage("06", applied(*names))
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Start a PostgreSQL."""
+    with PostgreSQL() as server:
+        yield server

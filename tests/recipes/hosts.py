@@ -92,6 +92,7 @@ def build(host):
     shutil.copytree(PACKAGE, folder / "two_factor", ignore=JUNK)
     for language, file, block in blocks_of(host):
         apply(folder, language, file, block)
+    (folder / "app.py").write_text(f"from {host} import create_app as create_app\n")
     return folder
 
 
@@ -231,29 +232,51 @@ def developed(name, url=None):
 
     Return the cookies of their old sessions as well, by user and by name.
     """
-    host, folder = ALL[name](name), Path(SCRATCH.name, f"host-{name}-before")
-    database = url or Path(SCRATCH.name, f"host-{name}.db")
-    if not folder.exists():
-        shutil.copytree(HOSTS / name, folder, ignore=JUNK)
+    host, place = (
+        ALL[name](name),
+        Path(SCRATCH.name, f"{name}-{'url' if url else 'file'}"),
+    )
+    database = url or place / "host.db"
+    shutil.copytree(HOSTS / name, place / "before", ignore=JUNK)
     password_hash = generate_password_hash(PASSWORD, "pbkdf2:sha256:1")
     rows = [host.row(n, user, password_hash) for n, user in enumerate(USERS, 1)]
-    cookies = at_home(folder, host, database, host.before, table=host.table, rows=rows)
-    if (folder / "migrations").exists():
-        target = build(name) / "migrations"
-        shutil.copytree(folder / "migrations", target, dirs_exist_ok=True)
-    at_home(build(name), host, database, host.after)
+    job = {"table": host.table, "rows": rows}
+    cookies = at_home(place / "before", host, database, host.before, **job)
+    shutil.copytree(build(name), place / "after", ignore=JUNK)
+    if (place / "before/migrations").exists():
+        shutil.copytree(place / "before/migrations", place / "after/migrations")
+    at_home(place / "after", host, database, host.after)
     return database, cookies
+
+
+def copy_on(postgres, name):
+    """Return a new database on PostgreSQL, and the cookies of before."""
+    template, copy = f"host_{name}", f"host_{name}_{next(_numbers)}"
+    with postgres.connect("postgres") as connection:
+        query = "SELECT count(*) FROM pg_database WHERE datname = %s"
+        if connection.execute(query, [template]).fetchone() == (0,):
+            postgres.create(template)
+        _, cookies = developed(name, address(postgres, template))
+        connection.execute(f"CREATE DATABASE {copy} TEMPLATE {template}")
+    return address(postgres, copy), cookies
+
+
+def address(postgres, database):
+    """Return the URL of a database, with the driver that we have."""
+    return postgres.url(database).replace("postgres://", "postgresql+psycopg://")
 
 
 class Running:
     """A host that runs, with the package and with users of before."""
 
-    def __init__(self, name, clock=None, url=None):
+    def __init__(self, name, clock=None, postgres=None):
         self.host = ALL[name](name)
         self.clock = clock or RealClock()
-        database, self.old_cookies = developed(name, url)
-        self.database = url or Path(SCRATCH.name, f"host-{next(_numbers)}.db")
-        if not url:
+        if postgres:
+            self.database, self.old_cookies = copy_on(postgres, name)
+        else:
+            database, self.old_cookies = developed(name)
+            self.database = Path(SCRATCH.name, f"host-{next(_numbers)}.db")
             shutil.copy(database, self.database)
         self.apps = []
         self.events = []

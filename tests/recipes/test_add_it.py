@@ -19,10 +19,15 @@ THIEF = "203.0.113.9"  # the network of a thief
 OURS = ("/account", "/account/phone", "/account/recovery-codes", "/two-factor/set-up")
 
 
-@pytest.fixture(params=list(ALL))
+ON_POSTGRESQL = pytest.param("shop on PostgreSQL", marks=pytest.mark.races)
+
+
+@pytest.fixture(params=[*ALL, ON_POSTGRESQL])
 def host(request, clock):
     """Start a host with the package."""
-    running = Running(request.param, clock)
+    name, _, is_on_postgres = request.param.partition(" on ")
+    postgres = request.getfixturevalue("postgres") if is_on_postgres else None
+    running = Running(name, clock, postgres)
     yield running
     running.close()
 

@@ -197,7 +197,7 @@ class TwoFactor:
         Raise 429 Too Many Requests after five attempts in a quarter of an hour, or 20
         from one network.
         """
-        name = str(name or "").encode(errors="replace").decode()
+        name = clean(name)
         user_id, device_id = device_cookie.find_device(name)
         attempt = {"name": name, "user_id": user_id, "device_id": device_id}
         request.environ[ATTEMPT] = attempt
@@ -260,7 +260,7 @@ class TwoFactor:
         if row.encrypted_secret is None:
             return False
         rate_limit.count_attempt_now("door_code", str(user_id))
-        if not views.verify_and_consume_any_code(user, row, str(code or ""), "door"):
+        if not views.verify_and_consume_any_code(user, row, clean(code), "door"):
             return False
         network = rate_limit.client_network()
         rate_limit.reset_after_login(
@@ -398,6 +398,11 @@ class TwoFactor:
         if LOGIN not in session:
             text = "%s calls login_user: nobody is logged in. Call begin_login there."
             app.logger.warning(text, request.endpoint)
+
+
+def clean(value):
+    """Return what was sent as text that can be hashed; JSON may hold anything."""
+    return str(value or "").encode(errors="replace").decode()
 
 
 def configure_connection(connection, record):
