@@ -6,6 +6,7 @@ steps and of the suite; then the step's tests run until one fails.
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 BANK = ROOT / "tests" / "mutants"
+ADD_IT = "add-it"
 COPIED = ("conftest.py", "pyproject.toml", "tutorial.py", ".github", "docs")
 COPIED += ("requirements", "steps", "tests", "tools")
 JUNK = shutil.ignore_patterns("instance", "__pycache__", ".env", ".venv", "*.db*")
@@ -31,7 +33,7 @@ PASSED, FAILED, NOTHING_CHOSEN = 0, 1, 5  # exit statuses of pytest
 class Mutant(NamedTuple):
     """A small mistake in one file of a step."""
 
-    step: str
+    step: str  # or "add-it", the package that a reader copies
     mistake: str  # what the learner got wrong
     file: str
     old: str
@@ -59,7 +61,10 @@ class Suite:
 
     def run(self, step, tests="", marks=""):
         """Run tests until one shows a misbehaviour; return status, name and output."""
-        command = [sys.executable, "-m", "pytest", f"steps/{step}", *files_of(tests)]
+        named = (
+            files_of(tests) if step == ADD_IT else [f"steps/{step}", *files_of(tests)]
+        )
+        command = [sys.executable, "-m", "pytest", *named]
         command += ["-q", "--tb=short", "-p", "no:cacheprovider"]
         command += ["-p", "tests.tools.witness", f"--witness={self.witness}"]
         command += [f"--maxfail={MOST_TESTS_FOR_A_TYPING_MISTAKE}"]
@@ -115,6 +120,8 @@ def judge(status, witness, output):
 
 def path_of(mutant, root=ROOT):
     """Return the file in which a mistake is made."""
+    if mutant.step == ADD_IT:
+        return root / "docs" / "recipes" / ADD_IT / "two_factor" / mutant.file
     (step,) = (root / "steps").glob(f"{mutant.step}-*")
     return step / mutant.file
 
@@ -124,13 +131,19 @@ def all_mutants():
     mutants = []
     for path in sorted(BANK.glob("*.toml")):
         tables = tomllib.loads(path.read_text("utf-8"))["mutant"]
-        mutants += [Mutant(path.name[:2], **table) for table in tables]
+        mutants += [Mutant(step_of(path.stem), **table) for table in tables]
     return mutants
+
+
+def step_of(name):
+    """Return the number of a step, or "add-it", from the name of a file or a folder."""
+    number = re.match(r"[0-9]+", name)
+    return number[0].zfill(2) if number else name.replace("_", "-")
 
 
 def chosen(mutants, steps, word):
     """Return the mistakes that were asked for."""
-    numbers = {Path(step).name[:2].rstrip("-").zfill(2) for step in steps}
+    numbers = {step_of(Path(step).name) for step in steps}
     return [
         mutant
         for mutant in mutants

@@ -101,11 +101,12 @@ def test_a_forgotten_door_lets_nobody_in_and_is_written_to_the_log(host, caplog)
     thief = host.visitor()
 
     for visitor in (thief, owner):
+        caplog.clear()
         assert visitor.ask("GET", "/door/bob").status == 200
         page = visitor.open("/")
         assert is_login(page), page.text
-    if host.host.has_flask_login:
-        assert "forgotten_door calls login_user" in caplog.text
+        if host.host.has_flask_login:
+            assert "forgotten_door calls login_user" in caplog.text
 
 
 def test_the_next_user_of_the_browser_needs_a_code_as_well(host):
@@ -622,6 +623,28 @@ def test_a_second_factor_is_offered_first_and_asked_for_later(host, monkeypatch)
     assert bob.is_logged_in()
     monkeypatch.setattr(kind, "must_enrol", lambda self, user: True)
     assert not bob.is_logged_in()
+
+
+def test_after_a_reset_even_a_user_who_need_not_enrol_needs_the_set_up_code(
+    host, monkeypatch
+):
+    kind = type(host.two_factor)
+    monkeypatch.setattr(kind, "must_enrol", lambda self, user: False)
+    account, visitor = host.account("ann"), host.visitor()
+    host.password(visitor, account)
+    page = visitor.open("/two-factor/set-up").fill_in(current_password=PASSWORD)
+    page.fill_in(code=scan(page, host.clock).code())
+    output = host.command("reset", account.username, "--reason", "lost").output
+
+    owner, thief = host.visitor(), host.visitor(THIEF)
+    page = host.password(owner, account)
+    host.password(thief, account)
+
+    assert not owner.is_logged_in()
+    assert thief.open("/enrol").path == "/login/recovery"
+    page = page.fill_in(recovery_code=output.split()[-1])
+    page.fill_in(code=scan(page, host.clock).code())
+    assert owner.is_logged_in()
 
 
 def test_a_login_that_ends_while_its_code_is_verified_stays_ended(host, monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 from flask import session
 from itsdangerous import URLSafeTimedSerializer
 
+from tests.kit.phone import scan
 from tests.recipes.hosts import PASSWORD
 from tests.recipes.hosts import Running
 from tests.recipes.test_add_it import DAY_SECONDS
@@ -250,3 +251,76 @@ def test_what_a_visitor_has_in_the_session_is_kept_over_the_login(shop):
     shop.enrol(visitor, shop.account("ann"))
 
     assert visitor.open("/cart").text == "3"
+
+
+def test_a_new_user_inherits_nothing_from_one_whom_raw_sql_has_deleted(shop):
+    owner, _ = shop.enrolled("ann")
+    row = shop.row_of("ann") | {"password_hash": shop.password_hash_of("bob")}
+    with shop.app.app_context():
+        db = shop.two_factor.db
+        db.session.execute(db.text('DELETE FROM "user" WHERE id = 1'))
+        db.session.commit()
+    assert not owner.is_logged_in()
+    assert shop.sql("SELECT count(*) FROM two_factor_users") == [(1,)]
+
+    shop.insert(row)
+
+    assert not owner.is_logged_in()
+    assert shop.password(shop.visitor(), shop.account("ann")).path == "/enrol"
+
+
+def test_a_set_up_code_is_asked_for_again_when_it_is_replaced_meanwhile(shop):
+    _, account = shop.enrolled("ann")
+    output = shop.command("reset", account.username, "--reason", "lost").output
+    owner = shop.visitor()
+    page = shop.password(owner, account)
+    page = page.fill_in(recovery_code=output.split()[-1])
+    phone = scan(page, shop.clock)
+    hashes = "UPDATE two_factor_recovery_codes SET code_hash = 'of another code'"
+    store = shop.module("store")
+    verify = store.find_code_hashes
+
+    def find_then_replace(user_id):
+        found = verify(user_id)
+        shop.sql(hashes)
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "find_code_hashes", find_then_replace)
+        page.fill_in(code=phone.code())
+
+    assert not owner.is_logged_in()
+    assert shop.sql("SELECT encrypted_secret FROM two_factor_users") == [(None,)]
+
+
+def test_a_secret_that_is_replaced_while_keys_are_rotated_stays_the_new_one(shop):
+    _, account = shop.enrolled("ann")
+    cli = shop.module("cli")
+    find = cli.find_secrets
+
+    def find_then_replace():
+        found = find()
+        shop.sql("UPDATE two_factor_users SET encrypted_secret = 'a newer one'")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "find_secrets", find_then_replace)
+        assert shop.command("rotate-keys").exit_code == 0
+
+    stored = shop.sql("SELECT encrypted_secret FROM two_factor_users")
+    assert stored == [("a newer one",)]
+
+
+def test_a_door_that_is_locked_takes_recovery_codes_alone(tracker):
+    _, account = tracker.enrolled("ann")
+    known = {"username": "ann", "password": PASSWORD}
+    for _ in range(4):
+        for _ in range(LIMIT):
+            wrong = account.authenticator.wrong_code()
+            assert ask_for_token(tracker, **known, code=wrong)[0] == 401
+        tracker.clock.move(15 * 60)
+
+    code = account.authenticator.code()
+    assert ask_for_token(tracker, **known, code=code)[0] == 401
+
+    assert ask_for_token(tracker, **known, code=account.recovery_code())[0] == 200

@@ -8,6 +8,8 @@ import sys
 import pytest
 from flask import Flask
 
+from benchmarks.add_it import cost_of_step_06
+from benchmarks.add_it import cost_with_package
 from tests.kit.stage import STEPS
 from tests.recipes.hosts import ALL
 from tests.recipes.hosts import KEYS
@@ -273,3 +275,13 @@ def test_the_package_imports_nothing_that_the_page_does_not_install():
     assert not imported & {"flask_login", "flask_sqlalchemy", "flask_migrate"}
     for name in ("pyotp", "qrcode", "cryptography", "Flask-WTF", "SQLAlchemy"):
         assert name in line
+
+
+# The cost
+
+
+def test_a_login_costs_the_database_at_most_a_fifth_more_than_in_step_06(clock):
+    ours, theirs = cost_of_step_06(clock), cost_with_package(clock)
+
+    for name, count in theirs.items():
+        assert 0 < count <= 1.2 * ours[name], name

@@ -222,7 +222,7 @@ class TwoFactor:
         self.tell("password_verified", user)
         row = store.find(user_id)
         row = row if row.session_token else store.get_or_create(user_id)
-        if row.encrypted_secret is None and not self.must_enrol(user):
+        if row.encrypted_secret is None and not self._has_to_enrol(user, row):
             self.complete_login(user, row.session_token, row.device_salt, remember)
             return redirect(redirects.next_url(next_url))
         return self.ask_for_code(user, row, remember, next_url)
@@ -239,7 +239,7 @@ class TwoFactor:
         row = store.find(user_id)
         if not sessions.is_same(login["session_token"], row.session_token):
             return False
-        if row.encrypted_secret is None and self.must_enrol(user):
+        if row.encrypted_secret is None and self._has_to_enrol(user, row):
             return False
         sessions.touch_login()
         return self.may_log_in(user)
@@ -342,6 +342,10 @@ class TwoFactor:
         endpoint = current_app.config["TWO_FACTOR_LOGIN"]
         return url_for(endpoint or current_app.login_manager.login_view)
 
+    def _has_to_enrol(self, user, row):
+        """Return whether a user needs a second factor; after a reset always."""
+        return row.reset_at > 0 or self.must_enrol(user)
+
     def _make_engine(self):
         """Create the engine; a database in memory has one, which is yours."""
         url = current_app.config["TWO_FACTOR_DATABASE_URL"] or self.db.engine.url
@@ -395,7 +399,7 @@ class TwoFactor:
 
     def _warn_of_other_door(self, app, user):
         """Log which view has called login_user by itself: nobody is logged in by it."""
-        if LOGIN not in session:
+        if session.get(LOGIN, {}).get("user_id") != str(self.id_of(user)):
             text = "%s calls login_user: nobody is logged in. Call begin_login there."
             app.logger.warning(text, request.endpoint)
 

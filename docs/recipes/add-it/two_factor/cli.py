@@ -51,7 +51,7 @@ def find_secrets():
     """Return the user ids with their encrypted secrets."""
     users = store.tables().users
     query = select(users.c.user_id, users.c.encrypted_secret)
-    with store.transaction() as connection:
+    with store.reading() as connection:
         enrolled = users.c.encrypted_secret.is_not(None)
         return connection.execute(query.where(enrolled)).all()
 

@@ -50,9 +50,9 @@ def find_device(name):
         user_id, device_salt, name_hash, device_id = get_serializer().loads(
             cookie, max_age=DEVICE_COOKIE_SECONDS
         )
-    except BadData:
+        row = store.find(store.parse_user_id(user_id))
+    except (BadData, ValueError):  # of before the users got keys of another kind
         return None, None
-    row = store.find(store.parse_user_id(user_id))
     is_valid = row.device_salt == device_salt and name_hash == hash_name(name)
     return (user_id, device_id) if is_valid else (None, None)
 

@@ -208,7 +208,7 @@ def is_locked(flow, user_id):
     """Return whether there were too many wrong codes in a row."""
     counters = store.tables().rate_limit_counters
     own = counters.c.bucket == lockout_bucket(flow, str(user_id))
-    with store.transaction() as connection:
+    with store.reading() as connection:
         count = connection.scalar(select(counters.c.count).where(own))
     return (count or 0) >= MAX_WRONG_CODES_IN_A_ROW
 

@@ -75,7 +75,8 @@ def make_tables(metadata, user_id):
             Column("encrypted_secret", String(255)),  # bound to user_id
             # in units of 30 seconds since 1970
             Column("last_time_step", BigInteger, nullable=False, default=0),
-            Column("reset_at", BigInteger, nullable=False, default=0),  # epoch seconds
+            # epoch seconds; 0 unless an operator's reset is to be followed by enrolment
+            Column("reset_at", BigInteger, nullable=False, default=0),
         ),
         recovery_codes=Table(
             "two_factor_recovery_codes",
@@ -107,6 +108,13 @@ def transaction() -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def reading() -> Iterator[Connection]:
+    """Lend a connection for one query, which needs no transaction."""
+    with current_app.extensions["two_factor"].engine.connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
 def tables():
     """Return our tables."""
     return current_app.extensions["two_factor"].tables
@@ -129,7 +137,7 @@ def parse_user_id(text):
 def find(user_id):
     """Return the row of a user, or NO_ROW."""
     users = tables().users
-    with transaction() as connection:
+    with reading() as connection:
         query = select(users).where(users.c.user_id == user_id)
         return connection.execute(query).one_or_none() or NO_ROW
 
@@ -206,6 +214,7 @@ def activate(user_id, session_token, secret, time_step, set_up_hash=None):
     values = {
         "encrypted_secret": crypto.encrypt_for(user_id, secret),
         "last_time_step": time_step,
+        "reset_at": 0,
         "session_token": new_token(),
     }
     same = update(users).filter_by(user_id=user_id, session_token=session_token)
@@ -285,7 +294,7 @@ def code_hashes(connection, user_id):
 
 def find_code_hashes(user_id):
     """Return the hashes of a user's recovery codes, or of the set-up code."""
-    with transaction() as connection:
+    with reading() as connection:
         return code_hashes(connection, user_id)
 
 
@@ -344,7 +353,7 @@ def has_pending_secret(session_id):
     """Return whether a session has a pending secret that is not expired."""
     table, oldest = tables().pending_secrets, time.time() - PENDING_LOGIN_SECONDS
     query = select(table.c.created_at).where(table.c.session_id == session_id)
-    with transaction() as connection:
+    with reading() as connection:
         return (connection.scalar(query) or 0) >= oldest
 
 
