@@ -122,6 +122,8 @@ def test_a_box_that_the_host_does_not_want_to_keep_does_nothing(shop):
     visitor = shop.visitor()
     shop.enrol(visitor, shop.account("ann"), remember=True)
     assert {*visitor.browser.cookies} == {"session", "device"}
+    shop.clock.move(60)
+    assert visitor.is_logged_in()
     shop.clock.move(DAY_SECONDS)
 
     assert not visitor.is_logged_in()
@@ -240,6 +242,21 @@ def test_a_session_that_a_thief_planted_on_the_server_gets_another_id(clinic):
     ids = {"planted", pending, victim.browser.cookies["session"].value}
     assert len(ids) == 3
     assert clinic.sql("SELECT sid FROM server_session WHERE sid = 'planted'") == []
+
+
+def test_a_form_of_another_session_is_refused_in_words(clock):
+    wiki = Running("wiki", clock)
+    _, account = wiki.enrolled("ann")
+    visitor = wiki.visitor()
+    page = wiki.password(visitor, account)
+    wiki.password(visitor, account)  # in another tab
+
+    page = page.fill_in(code=account.authenticator.code())
+
+    assert page.status == 422
+    assert "This form has expired." in page.text
+    assert page.fill_in(code=account.authenticator.code()).path == "/"
+    wiki.close()
 
 
 def test_what_a_visitor_has_in_the_session_is_kept_over_the_login(shop):

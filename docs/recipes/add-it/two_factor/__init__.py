@@ -229,15 +229,10 @@ class TwoFactor:
 
     def has_both_factors(self, user: Any) -> bool:
         """Return whether this session is this user's, who gave both factors in it."""
-        login, user_id = session.get(LOGIN), self.id_of(user)
-        if (
-            not login
-            or login["user_id"] != str(user_id)
-            or sessions.login_expired(login)
-        ):
-            return False
-        row = store.find(user_id)
-        if not sessions.is_same(login["session_token"], row.session_token):
+        login, row = session.get(LOGIN), None
+        if login and not sessions.login_expired(login):
+            row = store.find(self.id_of(user))
+        if not row or not sessions.is_same(login["session_token"], row.session_token):
             return False
         if row.encrypted_secret is None and self._has_to_enrol(user, row):
             return False

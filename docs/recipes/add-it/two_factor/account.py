@@ -103,6 +103,12 @@ def reauthenticate_or_abort(form, user, row):
     return False
 
 
+def render_form_page(form, user, title):
+    """Render a form with a password, and a username for password managers."""
+    username = two_factor.name_of(user)
+    return render_page("form_page.html", form, title=title, username=username)
+
+
 def log_in_again_or_abort(user, row, session_token):
     """Log in with a new session token; abort with a redirect if there is none."""
     if session_token is None:  # another request has ended this login meanwhile
@@ -129,7 +135,7 @@ def set_up(user, row):
     form = PasswordForm()
     if verify_current_password(form, user, INVALID_PASSWORD_MESSAGE):
         return two_factor.ask_for_code(user, row)
-    return render_page("form_page.html", form, title="Set up your authenticator app")
+    return render_form_page(form, user, "Set up your authenticator app")
 
 
 @bp.route("/phone", methods=["GET", "POST"])
@@ -147,7 +153,7 @@ def replace_authenticator(user, row):
         store.get_or_create_pending_secret(session_id)
         flash(OLD_STILL_WORKS_MESSAGE)
         return redirect(url_for("two_factor_account.replace_authenticator"))
-    return render_page("form_page.html", form, title="Move to a new authenticator app")
+    return render_form_page(form, user, "Move to a new authenticator app")
 
 
 def confirm_authenticator(user, row, session_id):
@@ -179,4 +185,4 @@ def regenerate_recovery_codes(user, row):
         flash(CODES_REPLACED_MESSAGE)
         overview = url_for("two_factor_account.overview")
         return render_page("recovery_codes.html", codes=codes, next_url=overview)
-    return render_page("form_page.html", form, title="Create new recovery codes")
+    return render_form_page(form, user, "Create new recovery codes")

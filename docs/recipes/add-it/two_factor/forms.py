@@ -58,8 +58,8 @@ class BaseForm(FlaskForm):
 
 
 def remove_separators(text):
-    """Remove white space from a code, because apps show 123 456."""
-    return "".join((text or "").split())
+    """Remove what is no letter or digit: blanks, dashes, what is copied unseen."""
+    return "".join(filter(str.isalnum, text or ""))
 
 
 class CodeForm(BaseForm):
@@ -67,7 +67,6 @@ class CodeForm(BaseForm):
 
     code = StringField(
         "Six-digit code",
-        description="Open your authenticator app. You have ten minutes.",
         filters=[remove_separators],
         validators=[
             Regexp(totp.CODE_PATTERN, message="Enter the six digits from your app.")

@@ -53,7 +53,7 @@ UPSERT_COUNTER = text("""
 
 
 def normalise_identifier(identifier):
-    """Return a username or email address in the spelling in which it is compared."""
+    """Return an identifier in the spelling in which it is compared."""
     return identifier.strip().lower()
 
 

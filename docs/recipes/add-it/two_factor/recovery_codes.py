@@ -4,7 +4,10 @@ import secrets
 from base64 import b32encode
 from hashlib import sha256
 
+from .forms import remove_separators
+
 CODE_COUNT = 10
+LOOK_ALIKES = str.maketrans("08", "ob")
 CODE_BYTES = 15  # 120 bits need no slow hash (OWASP ASVS V6.5.2)
 
 
@@ -15,6 +18,6 @@ def generate_code():
 
 
 def hash_code(code):
-    """Hash a recovery code without regard to case, hyphens and white space."""
-    text = "".join(code.split()).replace("-", "").lower()
+    """Hash a recovery code, however it was typed."""
+    text = remove_separators(code).lower().translate(LOOK_ALIKES)
     return sha256(text.encode()).hexdigest()

@@ -1,6 +1,8 @@
 """The pages of a login: code, recovery code, enrolment."""
 
 import time
+from datetime import UTC
+from datetime import datetime
 from functools import wraps
 
 from flask import Blueprint
@@ -30,17 +32,21 @@ from .sessions import pending_login_expired
 PENDING_LOGIN_EXPIRED_MESSAGE = (
     "For your security, we only wait ten minutes for a code. Log in again."
 )
+CODE_HINT = "Open your authenticator app and look for “{}”. You have ten minutes."
 FIRST_CODE_HINT = (
     "Your authenticator app is not set up until you enter this code. "
     "You have ten minutes."
 )
 INVALID_FIRST_CODE_MESSAGE = (
-    f"{INVALID_CODE_MESSAGE} Still not working? Set your phone's clock to automatic."
+    f"{INVALID_CODE_MESSAGE} Still not working? Set your phone's clock to automatic. "
+    "It is {:%H:%M:%S} UTC here."
 )
 INVALID_RECOVERY_CODE_MESSAGE = (
     "That recovery code did not work. "
     "Check it, or use another one. Each works only once."
 )
+
+FORM_EXPIRED_MESSAGE = "This form has expired. Nothing has changed. Send it once more."
 
 bp = Blueprint(
     "two_factor", __name__, url_prefix="/two-factor", template_folder="templates"
@@ -57,6 +63,8 @@ def disable_caching(response):
 
 def render_page(template, form=None, **values):
     """Render a page inside the layout of the app; return it with its status."""
+    if form and form.errors.get("csrf_token"):  # in an app without CSRFProtect
+        form.add_error(FORM_EXPIRED_MESSAGE)
     html = render_template(f"two_factor/{template}", form=form, **values)
     if 'class="two-factor' not in html:
         raise RuntimeError("layout.html fills a block that your base template lacks")
@@ -153,6 +161,7 @@ def verify(user, row):
     if row.encrypted_secret is None:
         return redirects.redirect_keeping_next("two_factor.enrol")
     user_id, form = two_factor.id_of(user), CodeForm()
+    form.code.description = CODE_HINT.format(get_issuer())
     if form.validate_on_submit():
         device_id = session[PENDING]["device_id"]
         rate_limit.count_attempt_now("login_code", str(user_id), device_id=device_id)
@@ -221,13 +230,18 @@ def render_qr_svg(uri):
     return image.to_string(encoding="unicode")
 
 
+def get_issuer():
+    """Return what the authenticator app shows; the key URI format forbids a colon."""
+    issuer = current_app.config["TWO_FACTOR_ISSUER"] or current_app.name
+    return issuer.replace(":", "")
+
+
 def render_enrolment(form, user, session_id):
     """Render the pending secret as QR code and as text; create it if needed."""
     form.code.description = FIRST_CODE_HINT
     secret = store.get_or_create_pending_secret(session_id)
-    issuer = current_app.config["TWO_FACTOR_ISSUER"] or current_app.name
     name = two_factor.name_of(user)
-    uri = totp.provisioning_uri(secret, name, issuer)
+    uri = totp.provisioning_uri(secret, name, get_issuer())
     values = {"name": name, "secret": secret, "provisioning_uri": uri}
     return render_page("enrol.html", form, qr_svg=render_qr_svg(uri), **values)
 
@@ -242,7 +256,7 @@ def verify_first_code(form, user, session_id):
     time_step = totp.matching_time_step(secret, form.code.data)
     if time_step is None:
         two_factor.tell("code_rejected", user, flow="enrolment")
-        form.code.errors.append(INVALID_FIRST_CODE_MESSAGE)
+        form.code.errors.append(INVALID_FIRST_CODE_MESSAGE.format(datetime.now(UTC)))
     return secret, time_step
 
 
