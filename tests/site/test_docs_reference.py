@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 import flask
 import jwt
@@ -124,3 +125,35 @@ def test_the_table_of_events_has_those_that_the_code_records():
                 }
 
     assert sorted(listed) == sorted(recorded)
+
+
+# The auditor's page
+
+REQUIREMENTS = {"V6": 35, "V7": 18, "V8": 7, "V11": 14, "V12": 9, "V13": 13}
+REQUIREMENTS |= {"V14": 9, "V15": 13, "V16": 16}  # of level 1 and 2, OWASP ASVS 5.0
+RESULTS = {"met", "partly", "not", "not applicable"}
+
+
+def audited():
+    """Return the rows of the auditor's page: requirement, result, sentence, test."""
+    text = (ROOT / "docs" / "for-auditors.md").read_text("utf-8")
+    row = r"^\| (V?\d[\d.]+) \| ([^|]+) \| ([^|]+) \|(?: `(\w+)`)? +\|$"
+    return re.findall(row, text, re.MULTILINE)
+
+
+def test_the_auditor_s_page_has_every_requirement_once():
+    names = [name for name, *_ in audited()]
+    chapters = [name.partition(".")[0] for name in names if name.startswith("V")]
+
+    assert len(set(names)) == len(names)
+    assert {chapter: chapters.count(chapter) for chapter in chapters} == REQUIREMENTS
+
+
+def test_what_is_met_is_shown_by_a_test_that_exists():
+    files = (ROOT / "tests").rglob("test_*.py")
+    known = re.findall(r"^def (test_\w+)", "\n".join(map(Path.read_text, files)), re.M)
+
+    for name, result, sentence, test in audited():
+        assert result in RESULTS, name
+        assert sentence.endswith("."), name
+        assert test in known if test else result != "met", (name, test)
