@@ -13,19 +13,26 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tests.kit import stops
 from tests.kit.names import read_names
 from tests.kit.report import Progress
 from tests.kit.report import ReadableJUnit
+from tests.kit.report import Summary
 from tests.kit.report import in_words
 from tests.kit.stage import CONFIG
+from tests.kit.stage import DATABASE
 from tests.kit.stage import FIRST_NAMES
 from tests.kit.stage import FIRST_WITH_DATABASE
 from tests.kit.stage import SCRATCH
+from tests.kit.stage import STEPS
 from tests.kit.stage import load_own_app
+from tests.kit.stage import load_step
 from tests.kit.stage import make_app
 
 READ = "Read docs/your-own-app.md."
 PROGRESS = pytest.StashKey[Progress]()
+PATHS = pytest.StashKey[set]()
+SETTINGS = CONFIG | {DATABASE: "sqlite://"}
 
 
 def prepare(config, target, is_whole):
@@ -39,7 +46,7 @@ def prepare(config, target, is_whole):
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            check(option.app.resolve(), target[:2])
+            config.stash[PATHS] = check(option.app.resolve(), target[:2])
     read_map(config)
     find_mailbox(config)
     if not option.red:
@@ -49,12 +56,44 @@ def prepare(config, target, is_whole):
 def follow(config, target, is_whole):
     """Have somebody note what comes of each test."""
     option = config.option
-    progress = config.stash[PROGRESS] = Progress(is_whole)
+    shows_all = option.all or option.verbose > 0
+    progress = config.stash[PROGRESS] = Progress(target, is_whole, shows_all)
     config.pluginmanager.register(progress)
+    title = f"{in_words(target)}: {option.url or option.app.resolve().name}"
+    if option.app:
+        folder = option.app.resolve()
+        if is_whole:
+            progress.gap = stops.first_below(target, folder, stops.TYPED)
+            _, progress.changed = stops.first_below(target, folder, 1) or (None, None)
+        paths = config.stash[PATHS]
+        progress.find_later = lambda: later_lines(folder, paths, target)
     if option.xmlpath:
-        title = f"{in_words(target)}: {option.url or option.app.resolve().name}"
         junit = ReadableJUnit(option.xmlpath, progress, title)
         config.pluginmanager.register(junit)
+    if option.summary:
+        file = config.invocation_params.dir / option.summary
+        config.pluginmanager.register(Summary(file, progress, title))
+
+
+def later_lines(folder, paths, target):
+    """Return what leads to the next step, if the app has the pages that it adds."""
+    following = f"{int(target[:2]) + 1:02}"
+    if following not in STEPS:
+        return []
+    apps = [load_step(STEPS[n]).create_app(SETTINGS) for n in (target[:2], following)]
+    before, after = map(paths_of, apps)
+    new = after - before
+    if not new or not new <= paths:
+        return []
+    return [
+        f"This app has {', '.join(sorted(new))}, which step {following} adds.",
+        f"If it is the app of that step: pytest steps/{following} --app={folder.name}",
+    ]
+
+
+def paths_of(app):
+    """Return the paths that an app offers."""
+    return {rule.rule for rule in app.url_map.iter_rules() if rule.endpoint != "static"}
 
 
 def read_map(config):
@@ -80,7 +119,7 @@ def find_mailbox(config):
 
 
 def check(folder, number):
-    """Start the app once, and say what to do if that is not possible."""
+    """Start the app once, return its paths; say what to do if that is not possible."""
     os.environ["FLASK_RUN_FROM_CLI"] = "true"  # an app.run() in the file is no start
     require_file(folder)
     module = run_reader_code(folder, "cannot be imported", load_own_app, folder)
@@ -90,6 +129,7 @@ def check(folder, number):
     app = run_reader_code(folder, "cannot be started", make_app, module, config)
     require_flask(app)
     require_database(app, number, uri)
+    return paths_of(app)
 
 
 def refused(text):

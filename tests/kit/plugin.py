@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from tests.kit import own_app
 from tests.kit.marks import holds
 from tests.kit.marks import reach
 from tests.kit.marks import value
 from tests.kit.report import explain
+from tests.kit.report import facts
+from tests.kit.report import in_chapters
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tools import pages
@@ -16,6 +19,8 @@ from tools import pages
 NUMBERS = pytest.StashKey[list]()
 NAMES = pytest.StashKey[set]()
 NAMED = pytest.StashKey[bool]()
+TESTS = ROOT / "tests"
+CONTRACT = ("contract", "fuzz")  # what is asked of a reader's own app
 RED = "the step before must not do this yet"
 # left out unless -m names marks, or an argument names a test or its file
 SLOW = ("browser", "races", "drill", "site", "mistakes")
@@ -44,6 +49,17 @@ def pytest_addoption(parser):
         metavar="FILE",
         type=Path,
         help="with --url: the file into which your server prints its mails",
+    )
+    group.addoption(
+        "--all",
+        action="store_true",
+        help="with --app or --url: show all that fails, not just the next thing",
+    )
+    group.addoption(
+        "--summary",
+        metavar="FILE",
+        type=Path,
+        help="with --app or --url: write one page of HTML about the app",
     )
     group.addoption(
         "--red",
@@ -92,7 +108,9 @@ def pytest_configure(config):
     numbers, names, others = read_arguments(config)
     check_options(config, numbers)
     if numbers:
-        config.args[:] = others or [str(ROOT / "tests")]
+        is_own = config.getoption("--app") or config.getoption("--url")
+        folders = [ROOT / "tests" / name for name in CONTRACT] if is_own else [TESTS]
+        config.args[:] = others or list(map(str, folders))
     config.stash[NUMBERS] = sorted(set(numbers)) or list(STEPS)
     config.stash[NAMES] = names
     config.stash[NAMED] = bool(names) or any(".py" in path for path in others)
@@ -210,11 +228,12 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         (kept if is_asked_for(config, item) else left_out).append(item)
     config.hook.pytest_deselected(items=left_out)
+    if own_app.PROGRESS in config.stash:
+        kept.sort(key=lambda item: in_chapters(facts(item)))
+        config.stash[own_app.PROGRESS].expect(map(facts, kept))
     if config.getoption("--url"):
         kept.sort(key=lambda item: bool(item.get_closest_marker("last")))
         leave_out(kept)
-    if own_app.PROGRESS in config.stash:
-        config.stash[own_app.PROGRESS].expect(kept)
     items[:] = kept
 
 
@@ -238,7 +257,7 @@ def is_asked_for(config, item):
     if is_measured != config.getoption("--alone"):
         return False
     is_own = config.getoption("--app") or config.getoption("--url")
-    if is_own and any(map(item.get_closest_marker, ("ours", "gap"))):
+    if is_own and (is_ours(item) or any(map(item.get_closest_marker, ("ours", "gap")))):
         return False
     if are_slow_left_out(config) and any(map(item.get_closest_marker, SLOW)):
         return False
@@ -253,14 +272,52 @@ def is_asked_for(config, item):
     return not names or (number, item.originalname) in names
 
 
+def is_ours(item):
+    """Tell whether a test asks for more than the contract: only our steps keep it."""
+    return item.path.parent.name not in CONTRACT
+
+
 def are_slow_left_out(config):
     """Tell whether what takes long is left out: nobody has named it."""
     return not config.option.markexpr and not config.stash[NAMED]
 
 
+def pytest_sessionfinish(session):
+    """Tell the one who asked, if this is a worker of xdist, what was collected."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["facts"] = [facts(item) for item in session.items]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item, nextitem):
+    """Run what fails on an app once more, as the step before asks for it.
+
+    Every test logs in as the step does that was named. What an earlier step asks for
+    may fail for no other reason than that this one is half typed.
+    """
+    target = item.config.stash[NUMBERS][0]
+    since = value(item, "since", "01")
+    if not item.config.getoption("--app") or since[:2] == target[:2]:
+        return None
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    reports = runtestprotocol(item, nextitem=nextitem, log=False)
+    if any(report.failed for report in reports):
+        item.callspec.params["step"] = f"{int(target[:2]) - 1:02}"
+        item._initrequest()
+        again = runtestprotocol(item, nextitem=nextitem, log=False)
+        for report in reports:
+            report.is_kept_before = all(one.passed for one in again)
+    for report in reports:
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
+    if own_app.PROGRESS in item.config.stash:
+        report.fact = facts(item)
     if report.failed and "step" in getattr(item, "fixturenames", ()):
         text = explain(item, call.excinfo and call.excinfo.value)
         report.sections.insert(0, ("What this step asks for", text))

@@ -1,16 +1,19 @@
-"""What the suite tells a reader: what failed, how far the app is, what comes next."""
+"""What the suite tells a reader: how far the app is, and the one thing to do next."""
 
+from html import escape
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
+from tests.kit import stops
 from tests.kit.marks import reach
 from tests.kit.marks import value
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.kit.visitor import NotOfferedError
 from tools import pages
+from tools.steps import count
 
 # where a chapter speaks of what the tests of a file ask for, from a step on
 HEADINGS = {
@@ -94,22 +97,19 @@ CHAPTERS = {
     "01": "docs/01-basic-login.md#the-idea",
     "02": "docs/02-totp-verify.md#the-idea",
     "03": "docs/03-qr-enrolment.md#the-idea",
-    "04": "docs/04a-users-in-a-database.md#the-idea",
+    "04": "docs/04a-users-in-a-database.md#the-change",
     "05": "docs/05a-mail.md#the-idea",
     "06": "docs/06a-refuse-to-start.md#the-change",
 }
+LACKS = "Not found"
 MAP_HELP = "Other paths or field names in your app? --map=FILE: docs/your-own-app.md"
 NOT_ASKED = "not asked for in this run"
+WAITING = "kept as the step before asks for it"
 
 
 def since(item):
     """Return the first step, or page of a chapter, that asks for what a test does."""
     return value(item, "since", "01")
-
-
-def in_order(item):
-    """Sort tests by what asks for them: the pages of a chapter before its step."""
-    return reach(since(item))
 
 
 def in_words(name):
@@ -144,20 +144,9 @@ def chapter(name):
     return f"docs/{found[0].name}" if found else CHAPTERS[name[:2]]
 
 
-def where_to_look(item):
-    """Return the lines that lead from a test to the chapter and to the change."""
-    lines = [f"Read: {heading(item)}"]
-    number = since(item)[:2]
-    before = STEPS.get(f"{int(number) - 1:02}")
-    if before:
-        change = f"steps/{before.name} steps/{STEPS[number].name}"
-        lines.append(f"See the change: git diff --no-index {change}")
-    return lines
-
-
 def explain(item, error):
     """Say in words what a test asks for, and where to read about it."""
-    lines = [sentence(item), *where_to_look(item)]
+    lines = [sentence(item), f"Read: {heading(item)}", *change_lines(since(item))]
     option = item.config.option
     is_own = option.app or option.url
     if is_own and not option.map and isinstance(error, NotOfferedError):
@@ -165,17 +154,39 @@ def explain(item, error):
     return "\n".join(lines)
 
 
+def facts(item):
+    """Return what the report needs to know about a test, as plain text."""
+    return {
+        "nodeid": item.nodeid,
+        "file": item.path.stem,
+        "name": item.originalname,
+        "since": since(item),
+        "sentence": sentence(item),
+        "heading": heading(item),
+        "is_fuzz": item.path.parent.name == "fuzz",
+    }
+
+
 class Promise:
     """What one test asks for, in all its cases."""
 
-    def __init__(self, item):
-        self.item = item
+    def __init__(self, fact):
+        self.since = fact["since"]
+        self.sentence = fact["sentence"]
+        self.heading = fact["heading"]
+        self.is_fuzz = fact["is_fuzz"]
         self.cases = {}  # what came of each; a reason if it was not run
+        self.complaint = []  # what the app did instead, in the first case that failed
 
     @property
     def is_broken(self):
         """Tell whether one of the cases failed."""
-        return "failed" in self.cases.values()
+        return not {"failed", WAITING}.isdisjoint(self.cases.values())
+
+    @property
+    def is_waiting(self):
+        """Tell whether it is kept as the step before asks for it, but not as this."""
+        return self.is_broken and "failed" not in self.cases.values()
 
     @property
     def is_kept(self):
@@ -189,56 +200,99 @@ class Promise:
 
 
 class Progress:
-    """How far the reader's own app is: what it keeps, breaks, and was not asked."""
+    """How far the reader's own app is: what it keeps, breaks, and was not asked.
 
-    def __init__(self, is_whole):
+    With xdist each worker collects the tests and runs some; the reports meet here.
+    """
+
+    gap = None  # the heading of the first stop that is not typed, and its code
+    changed = None  # the code that is typed, but not as the chapter has it
+    find_later = list  # what returns where to go if the app is that of a later step
+
+    def __init__(self, target, is_whole, shows_all=True):
+        self.target = target  # the step, or the page of a chapter, that was named
         self.is_whole = is_whole  # or some tests were named, and no step is complete
+        self.shows_all = shows_all
         self.promises = {}
         self.of_case = {}
 
-    def expect(self, items):
+    def expect(self, found):
         """Note all that could be asked, before some of it is left out."""
-        for item in sorted(items, key=by_chapter):
-            key = item.path.stem, item.originalname
-            promise = self.promises.setdefault(key, Promise(item))
-            promise.cases[item.nodeid] = NOT_ASKED
-            self.of_case[item.nodeid] = promise
+        for fact in sorted(found, key=in_chapters):
+            key = fact["file"], fact["name"]
+            promise = self.promises.setdefault(key, Promise(fact))
+            promise.cases.setdefault(fact["nodeid"], NOT_ASKED)
+            self.of_case[fact["nodeid"]] = promise
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node):
+        """Note what a worker of xdist has collected."""
+        self.expect(getattr(node, "workeroutput", {}).get("facts", []))
 
     def pytest_runtest_logreport(self, report):
         """Note what came of one case."""
-        cases = self.of_case[report.nodeid].cases
+        if not hasattr(report, "fact"):
+            return
+        self.expect([report.fact])
+        promise = self.of_case[report.nodeid]
         if report.failed:
-            cases[report.nodeid] = "failed"
+            is_waiting = getattr(report, "is_kept_before", False)
+            promise.cases[report.nodeid] = WAITING if is_waiting else "failed"
+            promise.complaint = promise.complaint or complaint_of(report)
         elif report.skipped:
-            cases[report.nodeid] = report.longrepr[2].removeprefix("Skipped: ")
+            reason = report.longrepr[2].removeprefix("Skipped: ")
+            promise.cases[report.nodeid] = reason
         elif report.when == "call":
-            cases[report.nodeid] = "passed"
+            promise.cases[report.nodeid] = "passed"
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter):
         """Say at the very end how far the app is, and what to do next."""
+        stats = terminalreporter.stats
+        hidden = () if self.shows_all else stats.keys() & {"failed", "error"}
+        kept = {kind: stats.pop(kind) for kind in hidden}
         yield
+        stats.update(kept)
         terminalreporter.section("your own app")
-        lines = [*self.not_run_lines(), *self.step_lines(), *self.next_lines()]
-        for line in lines:
+        for line in self.lines():
             terminalreporter.write_line(line)
+
+    def lines(self):
+        """Return all that is said at the end."""
+        return [*self.step_lines(), *self.not_run_lines(), *self.next_lines()]
+
+    def in_order(self):
+        """Return all promises in the order of the chapters, what chance finds last."""
+        return sorted(self.promises.values(), key=self.place_of)
+
+    def place_of(self, promise):
+        """Return what sorts a promise; one that waits comes after those of its step."""
+        step = reach(self.step_of(promise))
+        return promise.is_fuzz, step, promise.is_waiting, promise.heading
+
+    def step_of(self, promise):
+        """Return the step, or the page, that a promise counts for."""
+        return self.target if promise.is_waiting else promise.since
 
     def not_run_lines(self):
         """Return what was not run, by reason, but for what nobody asked for."""
         reasons = {}
-        for promise in self.promises.values():
+        for promise in self.in_order():
             if not promise.is_kept and not promise.is_broken:
                 reasons.setdefault(promise.reason, []).append(promise)
         reasons.pop(NOT_ASKED, None)
         for reason, promises in reasons.items():
+            if not self.shows_all:
+                yield f"{count(len(promises), 'promise')} {reason}"
+                continue
             yield reason
-            yield from (f"    {sentence(promise.item)}" for promise in promises)
+            yield from (f"    {promise.sentence}" for promise in promises)
 
     def step_lines(self):
         """Return a line for each step: how many of its promises are kept."""
-        names = {since(promise.item) for promise in self.promises.values()}
-        for name in sorted(names, key=reach):
-            asked = [p for p in self.promises.values() if since(p.item) == name]
+        promises = self.promises.values()
+        for name in sorted({self.step_of(promise) for promise in promises}, key=reach):
+            asked = [p for p in promises if self.step_of(p) == name]
             kept = sum(promise.is_kept for promise in asked)
             missed = sum(not (p.is_kept or p.is_broken) for p in asked)
             if self.is_whole and kept == len(asked):
@@ -250,42 +304,65 @@ class Progress:
 
     def next_lines(self):
         """Return what to do next: the first thing that fails, and where to read."""
-        broken = [p.item for p in self.promises.values() if p.is_broken]
+        broken = [promise for promise in self.in_order() if promise.is_broken]
         if broken:
-            return [*begin_with("Next", broken[0]), *newest_lines(broken)]
+            return [*self.find_later(), *self.broken_lines(broken)]
         if not self.is_whole or not all(p.is_kept for p in self.promises.values()):
             return []
-        done = max(in_order(promise.item) for promise in self.promises.values())
+        done = max(reach(promise.since) for promise in self.promises.values())
         following = [name for name in names_in_order() if reach(name) > done]
-        following = following[:1]
         return [
             line
-            for name in following
+            for name in following[:1]
             for line in (f"Next: {in_words(name)}", f"Read: {chapter(name)}")
         ]
 
+    def broken_lines(self, broken):
+        """Return what the first promise asks for, what happened, and where to look."""
+        first = self.first_of(broken)
+        place, code = self.gap or (first.heading, None)
+        lines = [f"Next: {first.sentence}"]
+        lines += [f"    {line}" for line in first.complaint[:3]]
+        lines.append(f"Read: {place}")
+        code = code or self.changed or stops.code_below(self.target, place)
+        lines += [f"Code: {code}"] if code else []
+        lines += change_lines(self.target)
+        lines += [MAP_HELP] if first.complaint[0].startswith(LACKS) else []
+        if len(broken) > 1 and not self.shows_all:
+            lines.append(f"Not kept yet besides: {len(broken) - 1} (--all shows them)")
+        return lines
 
-def begin_with(word, item):
-    """Return the lines that send a reader to one test."""
-    return [f"{word}: {sentence(item)}", *where_to_look(item)]
+    def first_of(self, broken):
+        """Return the promise to keep next: of the first stop that is not typed."""
+        if not self.gap:
+            return broken[0]
+        heading, _ = self.gap
+        own = [promise for promise in broken if promise.heading == heading]
+        newest = [p for p in broken if self.step_of(p) == self.target]
+        return next(iter(own or newest or broken))
 
 
-def newest_lines(broken):
-    """Return where to begin for somebody who had completed the step before.
+def complaint_of(report):
+    """Return the lines that say what an app did in the place of what was asked for."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash else str(report.longrepr)
+    text = text.replace(f"{NotOfferedError.__module__}.NotOfferedError", LACKS, 1)
+    # pytest goes on with "+ where …", which shows our own objects
+    return [line for line in text.splitlines() if not line.strip().startswith("+ ")]
 
-    The tests of that step log in as this one does, so they fail until it is typed.
-    """
-    newest = since(max(broken, key=in_order))
-    if newest == since(broken[0]):
+
+def change_lines(name):
+    """Return how to see all that a chapter changes."""
+    before = STEPS.get(f"{int(name[:2]) - 1:02}")
+    if not before:
         return []
-    first = next(item for item in broken if since(item) == newest)
-    kind = in_words(newest).partition(" ")[0]
-    return begin_with(f"Or, if the {kind} before {newest} was complete", first)
+    change = f"steps/{before.name} steps/{STEPS[name[:2]].name}"
+    return [f"See the change: git diff --no-index {change}"]
 
 
-def by_chapter(item):
-    """Sort tests in the order of the chapters, whose headings have numbers."""
-    return in_order(item), heading(item)
+def in_chapters(fact):
+    """Sort tests in the order of the chapters; what chance finds comes last."""
+    return fact["is_fuzz"], reach(fact["since"]), fact["heading"]
 
 
 class ReadableJUnit:
@@ -303,13 +380,13 @@ class ReadableJUnit:
         tree = ElementTree.parse(file)
         for suite in tree.iter("testsuite"):
             suite.set("name", self.title)
-        items = {key(n): p.item for n, p in self.progress.of_case.items()}
+        promises = {key(n): p for n, p in self.progress.of_case.items()}
         for case in tree.iter("testcase"):
             module, name = case.get("classname").split(".")[-1], case.get("name")
-            if (module, name) in items:  # or a file of tests could not be read
-                item = items[module, name]
-                case.set("classname", in_words(since(item)))
-                case.set("name", sentence(item) + which(name))
+            if (module, name) in promises:  # or a file of tests could not be read
+                promise = promises[module, name]
+                case.set("classname", in_words(promise.since))
+                case.set("name", promise.sentence + which(name))
         tree.write(file, "utf-8", xml_declaration=True)
 
 
@@ -325,3 +402,34 @@ def which(name):
     for step in STEPS.values():
         case = case.replace(step.name, "").strip("-")
     return f" ({case})" if case else ""
+
+
+class Summary:
+    """Writes one page of HTML for a teacher: the last lines, and what came of each."""
+
+    def __init__(self, file, progress, title):
+        self.file = file
+        self.progress = progress
+        self.title = title
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session):
+        """Write the page; with xdist the workers leave that to the one who asks."""
+        if hasattr(session.config, "workerinput"):
+            return
+        lines = "\n".join(self.progress.lines())
+        rows = [self.row(promise) for promise in self.progress.in_order()]
+        title = escape(self.title)
+        self.file.write_text(
+            f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+            f"<title>{title}</title>\n<h1>{title}</h1>\n<pre>{escape(lines)}</pre>\n"
+            f"<table>\n{chr(10).join(rows)}\n</table>\n</html>\n",
+            "utf-8",
+        )
+
+    def row(self, promise):
+        """Return the row of a promise: its step, its sentence, what came of it."""
+        state = "kept" if promise.is_kept else "not run"
+        state = "not kept" if promise.is_broken else state
+        cells = [in_words(self.progress.step_of(promise)), promise.sentence, state]
+        return f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"

@@ -1,5 +1,6 @@
 """A stage of the tutorial: a step of ours, or the reader's own app."""
 
+import atexit
 import importlib
 import importlib.util
 import itertools
@@ -57,6 +58,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108  where a commit waits for no disk
 SCRATCH = tempfile.TemporaryDirectory(
     prefix="two-steps-in-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None
 )
+atexit.register(SCRATCH.cleanup)  # before Python warns that nobody did
 DATABASE = "SQLALCHEMY_DATABASE_URI"
 FIRST_WITH_DATABASE = "04"
 FIRST_WITHOUT_MEMORY = "04d"  # the page that brings the rate limit into the database

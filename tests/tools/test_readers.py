@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
@@ -16,10 +15,10 @@ from tests.kit.names import ContractMap
 from tests.kit.names import read_names
 from tests.kit.report import CHAPTERS
 from tests.kit.report import HEADINGS
-from tests.kit.report import Progress
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
-from tests.tools.test_suite import run
+from tests.kit.stops import anchor_of
+from tests.tools.terminal import run
 
 READERS = ROOT / "tests" / "fixtures" / "readers"
 PASSWORD_PAGE = "tests/contract/test_password_page.py"
@@ -89,7 +88,7 @@ def test_a_server_without_a_framework_is_told_what_it_lacks_and_what_was_not_ask
     status, output = run("steps/01", *files, f"--url={plain_server}")
 
     assert status == 1
-    assert "not run with --url: the test moves the clock\n    Odd text in" in output
+    assert "1 promise not run with --url: the test moves the clock" in output
     kept, asked, missed = counts(output, "01")
     assert 10 < kept < asked - missed
     assert missed == 2
@@ -220,59 +219,6 @@ def test_an_app_that_fails_at_the_start_shows_its_own_lines_and_none_of_ours(
     assert text.count('File "') == 2
 
 
-def progress_after(**outcomes):
-    """Return the progress of an app: what came of each test, named after its step."""
-    progress = Progress(is_whole=True)
-    progress.expect([promised(name) for name in outcomes])
-    for name, outcome in outcomes.items():
-        report = SimpleNamespace(nodeid=name, when="call", failed=False, skipped=False)
-        report.longrepr = ("test_next.py", 1, "Skipped: no clock")
-        if outcome:
-            setattr(report, outcome, True)
-            progress.pytest_runtest_logreport(report)
-    return progress
-
-
-def promised(name):
-    """Return what stands for a test, such as a_02, which holds since step 02."""
-    mark = SimpleNamespace(args=[name[-2:]])
-    return SimpleNamespace(
-        originalname=f"test_{name[:-3]}",
-        nodeid=name,
-        path=ROOT / "tests" / "contract" / "test_next.py",
-        get_closest_marker=lambda kind: mark,
-    )
-
-
-def test_each_step_so_far_has_a_line_and_what_was_not_run_is_not_passed():
-    progress = progress_after(
-        a_01="passed", b_02="passed", c_02="failed", d_02="skipped", e_03=None
-    )
-
-    assert list(progress.step_lines()) == [
-        "step 01 complete",
-        "1 of 3 of step 02, 1 not run",
-        "0 of 1 of step 03, 1 not run",
-    ]
-    assert list(progress.not_run_lines()) == ["no clock", "    D"]
-    assert progress.next_lines()[0] == "Next: C"
-
-
-def test_who_had_completed_the_step_before_is_told_where_this_one_begins():
-    lines = progress_after(a_01="failed", b_02="passed", c_02="failed").next_lines()
-
-    assert lines[0] == "Next: A"
-    assert "Or, if the step before 02 was complete: C" in lines
-
-
-def test_when_a_step_is_complete_the_next_one_is_named():
-    progress = progress_after(a_01="passed", b_02="passed")
-
-    assert list(progress.step_lines()) == ["step 01 complete", "step 02 complete"]
-    assert progress.next_lines()[0] == "Next: step 03"
-    assert progress_after(a_01="passed", b_02="skipped").next_lines() == []
-
-
 def test_every_heading_to_which_a_failure_leads_exists():
     links = {link for of_file in HEADINGS.values() for link in of_file.values()}
     for link in links | set(CHAPTERS.values()):
@@ -283,12 +229,6 @@ def test_every_heading_to_which_a_failure_leads_exists():
     assert CHAPTERS.keys() == STEPS.keys()
     for name in HEADINGS:
         assert len(list((ROOT / "tests").glob(f"*/{name}.py"))) == 1
-
-
-def anchor_of(title):
-    """Return the anchor that the site gives to a heading."""
-    words = re.sub(r"[^\w\s-]", "", title).strip().lower()
-    return re.sub(r"[-\s]+", "-", words)
 
 
 MAPPED = """

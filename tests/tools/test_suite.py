@@ -1,18 +1,15 @@
 """The suite itself: what its options do, and that it cannot be fooled."""
 
-import os
 import shutil
-import subprocess
-import sys
 import threading
 
 import pytest
 from werkzeug.serving import make_server
 
 from tests.kit.stage import CONFIG
-from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.kit.stage import load_step
+from tests.tools.terminal import run
 
 OWN_FILE = """
 import warnings
@@ -25,21 +22,6 @@ def create_app(config=None):
     app.add_url_rule("/", view_func=lambda: "anybody may read this")
     return app
 """
-
-
-def run(*arguments, folder=ROOT):
-    """Run the suite as a reader does; return its exit status and what it prints."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    result = subprocess.run(
-        [*command, *arguments],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    return result.returncode, result.stdout + result.stderr
 
 
 @pytest.fixture
