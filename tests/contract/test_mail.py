@@ -426,6 +426,7 @@ def test_a_mail_has_a_sender_a_date_and_an_id(site, server):
     assert message["From"] == "door@example.net"
     assert message["Date"]
     assert message["Message-ID"].endswith("@example.net>")
+    assert message["Auto-Submitted"] == "auto-generated"
 
 
 @since("05")
@@ -947,6 +948,32 @@ def test_a_mail_that_the_database_refuses_is_sent_later_and_stops_no_other(site)
     next_try(site)
     [mail] = site.mails()
     assert mail.code
+
+
+@since("05")
+@attack(126)
+@never_red("the step before sends no mail")
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "530 5.7.0 Authentication required",
+        "550 5.7.1 Relaying denied",
+        "554 5.7.1 <kim@example.org>: Relay access denied",
+        "550 relay not permitted",
+        "535 authentication failed",
+    ],
+)
+def test_a_server_that_refuses_us_and_not_the_recipient_gets_the_mail_later(
+    posting, server, answer
+):
+    server.answers["kim@example.org"] = answer
+    fill_in_registration(posting.visitor(), email="kim@example.org")
+    posting.mails()
+    server.answers.clear()
+    next_try(posting)
+    posting.mails()
+
+    assert [mail.to for mail in server.mails] == ["kim@example.org"]
 
 
 @since("05")

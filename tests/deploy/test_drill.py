@@ -279,6 +279,43 @@ def test_nobody_can_choose_the_network_that_is_counted(site):
     assert audit_lines(site)[-1]["network"] == visitor.browser.network
 
 
+BALANCER = """
+    set_real_ip_from 127.0.0.0/8;
+    real_ip_header X-Forwarded-For;
+    real_ip_recursive on;
+"""
+
+
+@contextmanager
+def behind_a_balancer(site):
+    """Let nginx believe what stands in front of it, as the recipe says."""
+    file = site.scratch / "door.conf"
+    shipped = file.read_text()
+    place = "    client_max_body_size"
+    file.write_text(shipped.replace(place, f"{BALANCER}{place}"))
+    site.nginx.tell(signal.SIGHUP)
+    try:
+        yield
+    finally:
+        file.write_text(shipped)
+        site.nginx.tell(signal.SIGHUP)
+
+
+@since("06")
+@attack(65)
+def test_behind_a_balancer_the_network_is_that_of_the_visitor(site):
+    def network_of_a_visitor():
+        headers = {"X-Forwarded-For": "10.9.9.9, 203.0.113.77"}
+        visitor = site.visitor()
+        target, data = visitor.open("/login").filled_in(username="a", password="a lamp")
+        visitor.send(target, data, headers=headers)
+        return audit_lines(site)[-1]["network"]
+
+    with behind_a_balancer(site):
+        site.wait_for(lambda: network_of_a_visitor() == "203.0.113.77")
+    site.wait_for(lambda: network_of_a_visitor() != "203.0.113.77")
+
+
 SECURITY_HEADERS = (
     "Cache-Control",
     "Content-Security-Policy",

@@ -32,6 +32,10 @@ MAX_RETRY_SECONDS = 60 * 60
 HOUR_SECONDS = 60 * 60
 MAX_DELIVERY_ATTEMPTS = 40  # about a day and a half
 
+# How a mail server says that it knows us too little (RFC 4954, RFC 3463).
+AUTHENTICATION_NEEDED = (530, 534, 535, 538)
+REFUSES_US_PATTERN = re.compile(rb"\b5\.7\.\d|\brelay", re.IGNORECASE)
+
 # A stranger can cause these: consume_email_quota limits the first, and consume_resend
 # the others.
 LIMITED_KINDS = ("account_exists", "email_code", "password_reset")
@@ -199,11 +203,17 @@ def delete_sent_email(email):
 
 
 def is_permanent_failure(error):
-    """Return whether another attempt is useless: a 5xx, or no email could be made."""
+    """Return whether another attempt is useless: a 5xx, or no email could be made.
+
+    A server that refuses us, and not the recipient, may take it once that is repaired.
+    """
+    code, answer = 0, b""
     if isinstance(error, SMTPRecipientsRefused):
-        [(code, _)] = error.recipients.values()
-    else:
-        code = error.smtp_code if isinstance(error, SMTPDataError) else 0
+        [(code, answer)] = error.recipients.values()
+    elif isinstance(error, SMTPDataError):
+        code, answer = error.smtp_code, error.smtp_error
+    if code in AUTHENTICATION_NEEDED or REFUSES_US_PATTERN.search(answer):
+        return False
     return code >= 500 or not isinstance(error, OSError | SQLAlchemyError)
 
 
@@ -219,7 +229,9 @@ def prepare_message(email):
     )
     subject, *paragraphs = re.split(r"\n\n+", text.strip())
     html = render_template("email.html", subject=subject, paragraphs=paragraphs)
-    return Message(subject, [address], "\n\n".join(paragraphs), html)
+    headers = {"Auto-Submitted": "auto-generated"}  # no holiday reply (RFC 3834)
+    body = "\n\n".join(paragraphs)
+    return Message(subject, [address], body, html, extra_headers=headers)
 
 
 def compose(email):
