@@ -39,7 +39,7 @@ class Mutant(NamedTuple):
     old: str
     new: str
     tests: str = ""  # the tests that matter, as in pytest -k; else all of the step
-    marks: str = ""  # as in pytest -m: "browser" or "races", which are left out else
+    marks: str = ""  # as in pytest -m, for those that are left out else
 
     def __str__(self):
         return f"{self.step} {self.file}: {self.mistake}"

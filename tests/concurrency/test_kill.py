@@ -290,7 +290,7 @@ def assert_nobody_is_locked_out(server, journey):
 
 @since("04")
 @attack(18)
-def test_whenever_the_server_is_killed_everybody_can_go_on(request, step, tmp_path):
+def test_whenever_the_server_is_killed_all_users_can_go_on(request, step, tmp_path):
     need_gunicorn(request.config)
     seed = os.environ.get("KILL_SEED") or str(random.randrange(10**6))
     print(f"KILL_SEED={seed}")

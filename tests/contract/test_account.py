@@ -237,7 +237,7 @@ def test_a_wrong_password_uses_up_no_code(site, account):
 @since("05")
 @attack(22, 61)
 @pytest.mark.parametrize("path", CHANGES)
-def test_password_and_codes_of_somebody_else_prove_nothing(site, path):
+def test_password_and_codes_of_another_user_prove_nothing(site, path):
     owner, other = site.account(), site.account()
     other.password = NEW_PASSWORD
     visitor = logged_in(site, owner)
@@ -784,7 +784,7 @@ def test_a_wrong_code_of_the_new_authenticator_leaves_the_old_one(site, account,
 
 @since("05")
 @attack(49)
-def test_a_code_at_the_very_end_of_the_ten_minutes_locks_nobody_out(
+def test_a_code_at_the_very_end_of_the_ten_minutes_locks_no_user_out(
     site, account, clock, monkeypatch
 ):
     visitor = logged_in(site, account)

@@ -441,7 +441,7 @@ def expected_status(name):
 
 
 @attack(51)
-def test_every_page_is_readable_by_everybody_and_asks_no_other_host(new_screen):
+def test_every_page_is_accessible_and_asks_no_other_host(new_screen):
     screen = new_screen(TESTING=False, PROPAGATE_EXCEPTIONS=False)
     screen.site.app.add_url_rule("/broken", view_func=lambda: 1 / 0)
     axe = need("axe_playwright_python.base", "axe-playwright-python")

@@ -326,7 +326,9 @@ def test_of_two_copies_sent_at_once_one_logs_in_and_the_other_changes_nothing(
 
 @since("02")
 @attack(12, 13, 30, 164)
-def test_whoever_sends_the_form_again_from_elsewhere_is_not_let_in(site, account):
+def test_a_thief_who_sends_the_form_again_from_elsewhere_is_not_logged_in(
+    site, account
+):
     visitor, form = sent_twice(site, account, code=account.authenticator.code())
     stranger, pending = site.visitor(), site.visitor()
     stranger.open("/login")
@@ -516,7 +518,7 @@ def test_no_log_line_holds_a_secret(site, clock, log, capsys):
 @attack(106)
 @since("02")
 @until("05")
-def test_somebody_who_guesses_codes_leaves_no_line_in_the_log(
+def test_a_thief_who_guesses_codes_leaves_no_line_in_the_log(
     visitor, account, log, capsys
 ):
     visitor.give_password(account)
@@ -546,7 +548,7 @@ def test_a_code_works_once_more_after_a_restart(site, account):
 @since("02")
 @until("04")
 @rate_limited
-def test_somebody_with_the_password_may_guess_codes_for_ever(visitor, account, clock):
+def test_a_thief_with_the_password_can_guess_codes_forever(visitor, account, clock):
     for _ in range(4):
         visitor.give_password(account)
         for _ in range(5):

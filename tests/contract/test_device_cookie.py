@@ -535,7 +535,7 @@ def test_a_cookie_of_another_site_of_ours_is_none(site, kim):
 @attack(146, 7)
 @never_red("step 05 reads no cookie but the session")
 @pytest.mark.parametrize("name", ["nobody", "", " ", "kim\0", "k" * 256, "kimé"])
-def test_a_cookie_with_whatever_name_makes_nobody_stumble(site, kim, name):
+def test_a_cookie_with_any_name_does_no_harm(site, kim, name):
     owner = known(site, kim)
 
     assert guess(owner, name, GOOD_PASSWORD).status == 422
@@ -809,7 +809,7 @@ def test_half_a_login_in_a_known_browser_does_not_end_the_row(site, kim, clock):
 
 @since("06")
 @attack(149)
-def test_a_cookie_of_somebody_else_or_of_an_old_password_is_no_way_around(
+def test_a_cookie_of_another_user_or_of_an_old_password_is_no_way_around(
     site, kim, clock
 ):
     value = device_of(known(site, site.account()))
@@ -877,7 +877,7 @@ def test_the_owner_is_told_once_what_to_do(site, kim, clock):
 
 @since("06")
 @attack(1, 149)
-def test_names_that_nobody_has_get_the_same_answers(site, kim, clock, monkeypatch):
+def test_unknown_names_get_the_same_answers(site, kim, clock, monkeypatch):
     for name in ("kim", "nobody"):
         guess_in_a_row(site, clock, MAX_WRONG_PASSWORDS_IN_A_ROW, name)
     site.mails()
@@ -925,7 +925,7 @@ def test_while_the_codes_are_locked_a_right_password_costs_what_a_wrong_one_does
 @since("06")
 @attack(133, 149)
 @pytest.mark.ours
-def test_rows_of_names_that_nobody_has_are_deleted_a_day_later(site, kim, clock):
+def test_rows_of_unknown_names_are_deleted_a_day_later(site, kim, clock):
     names = ["nobody", "somebody", "kim"]
     for number, name in enumerate(names):
         guess(stranger(site, number), name)

@@ -34,7 +34,7 @@ def uri_on(page):
 
 @since("03")
 @attack(45)
-def test_whoever_has_no_authenticator_yet_reaches_nothing_but_enrolment(site):
+def test_a_user_without_an_authenticator_reaches_nothing_but_enrolment(site):
     visitor = site.visitor()
     page = visitor.give_password(site.account_without_factor())
 
@@ -205,7 +205,7 @@ def test_a_tab_that_is_confirmed_while_another_one_loads_is_no_failure_of_ours(s
 
 @since("03")
 @attack(51)
-def test_the_qr_code_is_part_of_a_page_that_nobody_keeps(site):
+def test_the_qr_code_is_part_of_a_page_that_is_not_kept(site):
     page = site.visitor().give_password(site.account_without_factor())
 
     assert page.find("svg")

@@ -279,7 +279,7 @@ def test_every_form_asks_for_the_token(step, visitor, account):
 
 
 @attack(93)
-def test_somebody_else_s_site_cannot_log_a_visitor_in(site, account):
+def test_a_page_of_another_site_cannot_log_a_visitor_in(site, account):
     attacker, victim = site.visitor(), site.visitor()
     form = attacker.open("/login").filled_in(
         username=account.username, password=account.password

@@ -402,7 +402,7 @@ def test_an_address_cannot_add_a_header_or_a_recipient(site, posting, server, ad
 @since("05")
 @attack(91)
 @pytest.mark.parametrize("address", ODD_BUT_GOOD)
-def test_an_odd_address_gets_its_own_mail_and_nobody_else(posting, server, address):
+def test_an_odd_address_gets_its_own_email_and_no_other_does(posting, server, address):
     page = fill_in_registration(posting.visitor(), email=address)
     assert page.path == "/register/verify"
     posting.mails()
@@ -650,7 +650,7 @@ def test_a_link_that_lives_is_sent_three_times_and_the_fourth_is_not_silently(
 
 @since("05")
 @attack(91, 121)
-def test_a_login_of_somebody_else_brings_no_more_mails(site, clock):
+def test_a_login_of_another_user_brings_no_more_emails(site, clock):
     account_without_factor(site)
     for _ in range(3):
         ask_for_link(site)
@@ -664,7 +664,7 @@ def test_a_login_of_somebody_else_brings_no_more_mails(site, clock):
 
 @since("05")
 @attack(91)
-def test_who_spends_the_reset_mails_of_one_spends_those_of_nobody_else(site):
+def test_using_up_the_reset_emails_of_one_user_leaves_those_of_others(site):
     owner(site)
     owner(site, "lee")
     for _ in range(4):
@@ -1395,7 +1395,7 @@ def old_counts(site):
 @since("05")
 @attack(127)
 @pytest.mark.races
-def test_a_silent_mail_server_holds_up_nobody_and_gathers_no_threads(
+def test_a_silent_mail_server_holds_up_no_request_and_gathers_no_threads(
     request, real_site
 ):
     need_gunicorn(request.config)
@@ -1547,7 +1547,7 @@ def test_a_mail_server_that_does_not_encrypt_gets_nothing_if_it_should(site):
 @since("06")
 @attack(109)
 @never_red("step 05 logs in nowhere")
-def test_without_a_user_name_nobody_logs_in(site):
+def test_without_a_username_there_is_no_login(site):
     with login_server(None, auth_require_tls=False) as server:
         posting = at(site, server, MAIL_PASSWORD="a secret")
         fill_in_registration(posting.visitor())

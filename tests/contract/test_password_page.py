@@ -47,7 +47,7 @@ def test_the_protected_page_sends_a_visitor_to_the_login(visitor):
     assert page.path.startswith("/login")
 
 
-def test_whoever_logs_in_sees_their_name(visitor, account):
+def test_a_user_who_logs_in_sees_their_name(visitor, account):
     page = visitor.log_in(account)
 
     assert page.path == "/"
@@ -76,7 +76,7 @@ def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(
 
 
 @attack(1)
-def test_the_right_password_of_somebody_else_does_not_help_a_stranger(
+def test_the_right_password_of_another_user_does_not_help_a_stranger(
     site, account_without_factor
 ):
     page = try_password(site, "stranger", account_without_factor.password)

@@ -149,7 +149,7 @@ def test_a_recovery_code_too_must_come_within_ten_minutes(site, account, clock):
 @attack(59)
 @since("03")
 @until("04")
-def test_nobody_tells_the_owner_that_a_recovery_code_was_used(site, account):
+def test_the_owner_is_not_told_that_a_recovery_code_was_used(site, account):
     recover(site, account, account.recovery_code())
 
     assert not is_told_by_mail(site)

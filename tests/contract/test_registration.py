@@ -156,7 +156,7 @@ def test_every_spelling_of_a_name_falls_into_one_bucket(site):
 
 @since("04")
 @attack(4)
-def test_logging_in_as_somebody_else_is_a_clean_switch(site, clock):
+def test_logging_in_as_another_user_is_a_clean_switch(site, clock):
     first, second = site.account(), site.account()
     visitor = site.visitor()
     visitor.log_in(first)
@@ -170,7 +170,7 @@ def test_logging_in_as_somebody_else_is_a_clean_switch(site, clock):
 
 @since("04")
 @attack(22)
-def test_the_code_of_somebody_else_is_no_use(site):
+def test_the_code_of_another_user_is_refused(site):
     first, second = site.account(), site.account()
     page = site.visitor().give_password(first)
 
@@ -348,7 +348,7 @@ def test_twenty_may_register_from_one_network_in_a_quarter_of_an_hour(site):
 @attack(48, 142)
 @since("04")
 @until("04")
-def test_somebody_registers_the_address_of_a_stranger_who_then_cannot(site):
+def test_a_thief_registers_an_address_and_its_owner_cannot(site):
     register(site.visitor(network="192.0.2.66"), email="victim@example.org")
 
     page = fill_in_registration(site.visitor(), email="victim@example.org")

@@ -113,7 +113,7 @@ def password_works(site, account, password):
 
 @since("05")
 @attack(82, 83)
-def test_whoever_has_the_link_and_a_code_sets_a_new_password(site, owner):
+def test_a_user_with_the_link_and_a_code_sets_a_new_password(site, owner):
     page = form_behind(site, mailed_link(site))
     page = choose(page, owner.authenticator.code())
 
@@ -127,7 +127,7 @@ def test_whoever_has_the_link_and_a_code_sets_a_new_password(site, owner):
 
 @since("05")
 @attack(83)
-def test_after_a_reset_nobody_is_in_and_the_code_is_asked_for(site, owner):
+def test_after_a_reset_no_session_is_left_and_the_code_is_asked_for(site, owner):
     visitor = site.visitor()
     choose(form_behind(site, mailed_link(site), visitor), owner.authenticator.code())
 
@@ -158,7 +158,7 @@ def test_the_link_alone_sets_no_password(site, owner):
 
 @since("05")
 @attack(82, 22)
-def test_the_code_of_somebody_else_is_no_use_with_a_link(site, owner):
+def test_the_code_of_another_user_is_refused_with_a_link(site, owner):
     thief = site.account()
     page = form_behind(site, mailed_link(site))
 
@@ -444,7 +444,7 @@ def test_the_link_goes_to_the_address_of_the_account_however_it_was_typed(site, 
 
 @since("05")
 @attack(124, 91)
-def test_a_look_alike_of_an_address_brings_mail_to_nobody(site, owner):
+def test_a_look_alike_of_an_address_sends_no_email(site, owner):
     for address in LOOK_ALIKES:
         page = ask(site.visitor(), address)
         assert page.status == 422, ascii(address)
@@ -1019,7 +1019,7 @@ def test_the_claims_of_a_link_signed_as_we_sign_open_the_form(site, owner):
 
 @since("05")
 @attack(86)
-def test_a_link_that_nobody_signed_is_refused(site, owner):
+def test_a_link_that_the_app_did_not_sign_is_refused(site, owner):
     link = mailed_link(site)
     token, claims = link.rpartition("/")[2], claims_of(link)
     head, body, signature = token.split(".")

@@ -290,7 +290,7 @@ def test_every_logout_ends_the_cookies_that_were_copied_before_it(site, account)
 
 @since("04")
 @attack(33)
-def test_logging_out_ends_the_sessions_on_all_devices_and_of_nobody_else(site):
+def test_logging_out_ends_the_sessions_on_all_devices_and_of_no_other_user(site):
     account, other = site.account(), site.account()
     authenticator, laptop, start_other_step = (
         site.visitor(),

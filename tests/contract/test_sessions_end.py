@@ -33,9 +33,7 @@ def stay(visitor, clock, seconds):
 @since("06")
 @attack(37)
 @pytest.mark.parametrize("seconds", [IDLE + 1, HOUR, 3 * 24 * HOUR])
-def test_a_session_that_nobody_uses_ends_after_half_an_hour(
-    site, account, clock, seconds
-):
+def test_an_unused_session_ends_after_half_an_hour(site, account, clock, seconds):
     visitor = logged_in(site, account)
     clock.move(seconds)
 
@@ -58,7 +56,9 @@ def test_a_session_lives_on_after_a_break_of_half_an_hour(site, account, clock):
 @never_red("a session of the step before lives for days")
 @attack(37)
 @pytest.mark.parametrize("path", ["/", "/account", "/account/password", "/login"])
-def test_whoever_opens_a_page_from_time_to_time_stays_in(site, account, clock, path):
+def test_a_user_who_opens_a_page_from_time_to_time_stays_logged_in(
+    site, account, clock, path
+):
     visitor = logged_in(site, account)
     for _ in range(4):
         clock.move(29 * MINUTE)

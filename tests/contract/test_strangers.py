@@ -69,7 +69,7 @@ def open_link(site, mail):
 @since("05")
 @attack(147)
 @pytest.mark.parametrize("every", [1, 6, 19, 20])
-def test_whoever_asks_has_a_link_that_works_however_often_strangers_ask(
+def test_an_owner_who_asks_has_a_link_that_works_however_often_strangers_ask(
     site, kim, clock, every
 ):
     inbox = []
@@ -260,7 +260,7 @@ def do_everything(site, network):
 @since("04")
 @attack(151)
 @pytest.mark.parametrize("later", [0, 3 * DAY], ids=["at once", "days later"])
-def test_no_request_touches_a_row_of_somebody_else_however_old(site, clock, later):
+def test_no_request_touches_a_row_of_another_user_however_old(site, clock, later):
     leave_rows_behind(site)
     tables = watch_rows(site)
     empty = [t for t in tables if site.sql(f"SELECT count(*) FROM {t}") == [(0,)]]

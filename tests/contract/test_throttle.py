@@ -54,7 +54,7 @@ def use_up_codes(visitor, account):
 @gap
 @attack(63)
 @until("01")
-def test_passwords_may_be_guessed_for_ever(visitor, account):
+def test_passwords_can_be_guessed_forever(visitor, account):
     for _ in range(100):
         assert guess_password(visitor, account.username) == 422
 
@@ -473,7 +473,7 @@ def test_an_ipv4_address_in_ipv6_spelling_is_the_same_network(site, account):
 
 @since("04")
 @attack(26)
-def test_a_clock_that_is_set_right_makes_nobody_wait_longer(visitor, account, clock):
+def test_a_clock_that_is_set_right_makes_no_user_wait_longer(visitor, account, clock):
     for _ in range(LIMIT + 1):
         guess_password(visitor, account.username)
     clock.move(-60 * 60)  # the server's clock was wrong
@@ -512,7 +512,7 @@ def test_a_throttled_network_fills_no_table(site):
 @attack(133)
 @since("04")
 @until("04")
-def test_old_counts_and_abandoned_enrolments_stay_for_ever(site, account, clock):
+def test_old_counts_and_abandoned_enrolments_stay_forever(site, account, clock):
     for number in range(15):
         guess_password(site.visitor(), f"user{number}")
     for _ in range(4):

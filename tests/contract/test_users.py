@@ -7,7 +7,7 @@ from tests.kit.marks import since
 
 @since("04")
 @attack(61)
-def test_the_recovery_code_of_somebody_else_is_no_use_and_is_not_used_up(site):
+def test_the_recovery_code_of_another_user_is_refused_and_not_used_up(site):
     owner, thief = site.account(), site.account()
     code = owner.recovery_code()
 

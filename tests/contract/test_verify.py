@@ -422,7 +422,7 @@ def test_opening_the_page_sends_no_mail_and_uses_up_no_code(site):
 
 @since("05")
 @attack(3)
-def test_whoever_did_not_register_is_sent_to_the_login(site, account):
+def test_a_visitor_who_did_not_register_is_sent_to_the_login(site, account):
     stranger, user = site.visitor(), site.visitor()
     user.log_in(account)
 
@@ -620,7 +620,7 @@ def test_a_known_address_is_known_in_every_spelling(site, spelt):
 
 @since("05")
 @attack(124)
-def test_a_look_alike_of_a_known_address_gets_mail_to_nobody(site):
+def test_a_look_alike_of_a_known_address_sends_no_email(site):
     register(site.visitor(), email=ADDRESS)
     for address in LOOK_ALIKES:
         page = fill_in_registration(site.visitor(), email=address)
@@ -632,9 +632,7 @@ def test_a_look_alike_of_a_known_address_gets_mail_to_nobody(site):
 @since("05")
 @attack(142, 48)
 @pytest.mark.parametrize("days", range(3))
-def test_whoever_registers_a_foreign_address_first_has_nothing_from_it(
-    site, clock, days
-):
+def test_a_thief_who_registers_an_address_first_gains_nothing(site, clock, days):
     thief, secret = site.visitor(network="192.0.2.66"), "seven grey walls near a pond"
     for _ in range(days + 1):
         thief_page = fill_in_registration(
@@ -690,7 +688,7 @@ def test_of_two_who_want_one_name_the_first_to_prove_an_address_has_it(site):
 
 @since("05")
 @attack(142)
-def test_a_name_that_nobody_proved_an_address_for_stays_free(site):
+def test_a_name_without_a_verified_address_stays_free(site):
     begin(site, username="kim")
     site.mails()
 
@@ -700,7 +698,7 @@ def test_a_name_that_nobody_proved_an_address_for_stays_free(site):
 @since("05")
 @attack(133, 142)
 @pytest.mark.ours
-def test_registrations_that_nobody_completes_are_gone_after_a_day(site, clock):
+def test_registrations_that_are_not_completed_are_gone_after_a_day(site, clock):
     page = begin(site)
     code = mailed_code(site)
     clock.move(DAY)

@@ -163,7 +163,7 @@ def settings_of(folder):
     return set(re.findall(r"^([A-Z_]+)=", read(folder, ".env.example"), re.M))
 
 
-def test_every_variable_that_is_named_is_read_by_somebody(folder):
+def test_every_variable_that_is_named_is_read(folder):
     named = set(variables_in(folder))
 
     assert named - settings_of(folder) - OF_OTHERS == set()
@@ -242,7 +242,7 @@ def test_a_platform_says_how_many_processes_and_which_port(request, folder):
     assert (found["workers"], found["bind"]) == ("3", "['0.0.0.0:5000']")
 
 
-def test_whoever_stops_gunicorn_is_more_patient_than_gunicorn(request, folder):
+def test_the_program_that_stops_gunicorn_is_more_patient_than_gunicorn(request, folder):
     need_gunicorn(request.config)
     patience = int(gunicorn_settings(folder)["graceful_timeout"])
     unit = read(folder, "deploy/door-web.service")

@@ -263,7 +263,7 @@ def audit_lines(site):
 
 @since("06")
 @attack(65)
-def test_nobody_can_choose_the_network_that_is_counted(site):
+def test_a_client_cannot_choose_the_network_that_is_counted(site):
     account, visitor = site.account(), site.visitor()
     statuses = []
     for number in range(6):
@@ -494,7 +494,7 @@ def booted(site, number):
 
 
 @since("06")
-def test_nobody_notices_that_all_processes_are_replaced(site):
+def test_no_visitor_notices_that_all_processes_are_replaced(site):
     with Traffic(site).flowing() as traffic:
         for number in (0, 1, 0, 1):
             started, ended = booted(site, number)
@@ -508,7 +508,7 @@ def test_nobody_notices_that_all_processes_are_replaced(site):
 
 
 @since("06")
-def test_nobody_notices_that_one_server_after_the_other_restarts(site):
+def test_no_visitor_notices_that_one_server_after_the_other_restarts(site):
     with Traffic(site).flowing() as traffic:
         for number in (0, 1, 0, 1):
             site.restart_master(number)

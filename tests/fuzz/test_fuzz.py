@@ -82,7 +82,7 @@ def seeds_for(seconds):
 
 
 @since("02")
-def test_whoever_is_in_has_shown_both_factors(step, clock, rounds):
+def test_a_user_who_is_logged_in_has_shown_both_factors(step, clock, rounds):
     start, ways = Starter(step, clock), cycle(visits_of(step.number))
     how = SHORT_VISITS if rounds is range else SETTINGS
     for number, (machine, ending) in zip(rounds(ROUNDS_OF_VISITS), ways, strict=False):
@@ -96,9 +96,7 @@ def begin(machine, start, ending):
 
 
 @attack(115)
-def test_whatever_a_form_is_filled_with_is_answered_and_lets_nobody_in(
-    step, clock, rounds
-):
+def test_a_form_is_answered_and_logs_no_user_in_with_any_content(step, clock, rounds):
     start = Starter(step, clock)
 
     @SETTINGS

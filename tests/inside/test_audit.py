@@ -230,9 +230,7 @@ def test_a_reset_that_was_refused_is_a_line_that_says_no_more(site, audit):
 
 @since("06")
 @attack(107, 145)
-def test_guesses_with_a_link_of_somebody_without_an_authenticator_are_lines(
-    site, audit
-):
+def test_guesses_with_a_link_of_a_user_without_an_authenticator_are_lines(site, audit):
     account = register(site.visitor(), username="kim", email=ADDRESS)
     page = form_behind(site, mailed_link(site))
     audit()

@@ -220,7 +220,7 @@ def run(folder, *command, **variables):
 @since("06")
 @attack(99)
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_setting_with_which_nobody_serves_strangers_is_named(start, name, value):
+def test_a_setting_that_is_unsafe_in_production_is_named(start, name, value):
     variables = GOOD | ({} if name.endswith("_SERVER") else ACCOUNT)
     message = refusal(start, variables | {name: value})
 

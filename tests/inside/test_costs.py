@@ -279,7 +279,7 @@ def test_over_its_limit_a_link_measures_nothing(site, searched, make):
 @attack(145, 79)
 @rate_limited
 @WITH_AND_WITHOUT
-def test_a_link_is_no_place_to_guess_the_password_that_somebody_has(site, make):
+def test_a_link_is_no_place_to_guess_the_current_password(site, make):
     account = make(site)
     page = form_behind_link(site)
     for number in range(LIMIT):

@@ -187,9 +187,7 @@ def test_a_hash_of_an_unknown_kind_is_rejected_like_a_wrong_password(
 @since("05")
 @attack(160)
 @pytest.mark.parametrize("stored", UNREADABLE_HASHES[:4])
-def test_whoever_moved_here_with_an_unknown_hash_gets_in_by_the_reset(
-    site, account, stored
-):
+def test_a_user_with_an_unknown_hash_gets_in_by_the_reset(site, account, stored):
     site.sql("UPDATE users SET password_hash = ?", stored)
     [(address,)] = site.sql("SELECT email FROM users")
     visitor = site.visitor()
@@ -227,7 +225,7 @@ def write_nonsense(site):
 @since("04")
 @attack(160)
 @pytest.mark.parametrize("spoil", [lose_the_keys, copy_a_row, write_nonsense])
-def test_a_secret_that_nobody_can_read_is_rejected_like_a_wrong_code(
+def test_a_secret_that_cannot_be_read_is_rejected_like_a_wrong_code(
     site, account, log, spoil
 ):
     broken = spoil(site)
@@ -252,7 +250,7 @@ def test_a_secret_that_nobody_can_read_is_rejected_like_a_wrong_code(
 @since("04")
 @attack(160)
 @never_red("step 03 keeps its secrets in memory: another process has none")
-def test_a_code_that_nobody_could_check_stays_good(site, account, clock):
+def test_a_code_that_could_not_be_checked_stays_good(site, account, clock):
     broken, code = lose_the_keys(site), account.authenticator.code()
     for _ in range(5):
         page = broken.visitor().give_password(account).fill_in(code=code)
@@ -268,7 +266,7 @@ def test_a_code_that_nobody_could_check_stays_good(site, account, clock):
 @attack(160, 72)
 @rate_limited
 @never_red("on step 04 any number of wrong codes leads to no lockout")
-def test_codes_that_nobody_could_check_bring_on_no_lockout(site, account, clock):
+def test_codes_that_could_not_be_checked_bring_on_no_lockout(site, account, clock):
     broken = lose_the_keys(site)
     for _ in range(5):
         visitor = broken.visitor()
@@ -316,7 +314,9 @@ def test_in_the_account_and_at_the_reset_an_unreadable_secret_is_no_500(
 @attack(160)
 @since("04")
 @until("05")
-def test_nobody_learns_that_the_keys_are_wrong_before_a_user_does(site, account, log):
+def test_no_operator_learns_that_the_keys_are_wrong_before_a_user_does(
+    site, account, log
+):
     log.clear()
     visitor = lose_the_keys(site).visitor()
 
@@ -344,7 +344,7 @@ def test_everything_outlives_a_restart(site, account):
 
 
 @since("04")
-def test_what_belongs_to_nobody_is_not_stored(site):
+def test_an_email_without_a_recipient_is_not_stored(site):
     nobody = text("INSERT INTO recovery_codes (code_hash, user_id) VALUES ('x', 999)")
 
     with site.engine.connect() as connection, pytest.raises(IntegrityError):
@@ -408,7 +408,7 @@ def failing(step, clock):
 
 @since("04")
 @attack(118)
-def test_a_code_whose_commit_fails_lets_nobody_in_and_stays_good(failing):
+def test_a_code_whose_commit_fails_logs_no_user_in_and_stays_good(failing):
     account = failing.account()
     visitor = failing.visitor()
     page = visitor.give_password(account)
@@ -673,7 +673,7 @@ def test_a_hash_with_old_parameters_stays_as_it_is(site, account):
 @attack(37)
 @since("04")
 @until("05")
-def test_a_session_that_nobody_uses_lives_for_days(site, account, clock):
+def test_an_unused_session_lives_for_days(site, account, clock):
     visitor = site.visitor()
     visitor.log_in(account)
     clock.move(3 * 24 * 60 * 60)

@@ -244,9 +244,7 @@ def test_a_disabled_user_is_out_at_once(site, owner):
 
 @since("06")
 @attack(5, 1)
-def test_a_disabled_user_is_refused_like_everybody_with_a_wrong_password(
-    site, owner, monkeypatch
-):
+def test_a_disabled_user_is_refused_like_a_wrong_password(site, owner, monkeypatch):
     change(site, "disable")
     with counted_work(site, monkeypatch) as of_right:
         right = give_password(site, owner)
@@ -478,7 +476,7 @@ def test_the_mailbox_alone_registers_its_way_into_no_account(site, owner):
 
 @since("06")
 @attack(62, 153)
-def test_a_password_thief_brings_the_owner_three_emails_and_keeps_nobody_out(
+def test_a_password_thief_brings_the_owner_three_emails_and_keeps_no_user_out(
     site, owner, clock
 ):
     change(site, "reset-second-factor")
@@ -529,7 +527,7 @@ def test_the_owner_is_told_that_an_authenticator_was_set_up_again(site, owner, c
 
 @since("06")
 @attack(153, 108)
-def test_everybody_is_told_of_the_first_authenticator_as_well(site):
+def test_the_owner_is_told_of_the_first_authenticator_as_well(site):
     register_somebody_known(site)
     mails = site.mails(routine=True)
 
@@ -790,7 +788,7 @@ def test_the_check_finds_a_secret_that_was_copied_from_another_user(site, owner)
 
 @since("06")
 @attack(100, 160)
-def test_the_check_finds_wrong_keys_when_nobody_is_enrolled_any_more(
+def test_the_check_finds_wrong_keys_when_no_user_is_enrolled_any_more(
     site, owner, monkeypatch
 ):
     site.sql("DELETE FROM second_factors")
@@ -965,7 +963,7 @@ def test_prune_deletes_what_is_too_old_to_matter(site, owner, clock):
 
 @since("06")
 @attack(133, 151)
-def test_prune_leaves_out_rows_that_somebody_has_locked(site, monkeypatch):
+def test_prune_leaves_out_rows_that_a_request_has_locked(site, monkeypatch):
     """PostgreSQL understands it; SQLite has one lock for all."""
     database, statements = site.module("db"), []
     monkeypatch.setattr(database.db.session, "execute", statements.append)

@@ -247,7 +247,9 @@ def test_a_session_that_ends_after_too_many_wrong_codes_says_so(site, account, c
 
 
 @since("05")
-def test_the_page_that_asks_for_a_link_says_the_same_to_everybody(visitor, account):
+def test_the_page_that_asks_for_a_link_says_the_same_for_every_address(
+    visitor, account
+):
     page = visitor.open("/login").follow("Forgot your password?")
     page = page.fill_in(email="nobody@example.org")
 
@@ -403,7 +405,7 @@ def test_the_page_for_too_many_attempts_says_how_long(visitor, account, clock):
 @gap
 @attack(140)
 @until("03")
-def test_without_a_secret_key_a_restart_or_a_second_process_knows_nobody(step, clock):
+def test_without_a_secret_key_a_restart_or_a_second_process_logs_users_out(step, clock):
     site = step.start(clock, SECRET_KEY="")
     visitor = site.visitor()
     visitor.log_in(site.account())

@@ -199,7 +199,7 @@ def test_a_user_loader_that_is_replaced_later_serves_nobody(shop, caplog, monkey
     assert is_refused(shop, caplog, "comes after the user loader")
 
 
-def test_a_home_page_that_is_not_there_serves_nobody(shop, caplog):
+def test_a_home_page_that_is_not_there_serves_no_visitor(shop, caplog):
     shop.app.config["TWO_FACTOR_HOME"] = "nowhere"
 
     assert is_refused(shop, caplog, "Could not build url for endpoint 'nowhere'")

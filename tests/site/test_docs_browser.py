@@ -65,7 +65,7 @@ def is_wider_than_the_window(screen):
     )
 
 
-def test_every_page_fits_and_can_be_read_by_everybody(built, screen):
+def test_every_page_fits_and_is_accessible(built, screen):
     axe = need("axe_playwright_python.base", "axe-playwright-python")
     screen.tab.add_init_script(axe.AXE_SCRIPT)
     faults = []

@@ -263,7 +263,7 @@ def test_a_page_that_says_something_else_fails(tmp_path):
         Reader(tmp_path, stack).read(page)
 
 
-def test_a_command_that_nobody_has_tried_fails(tmp_path):
+def test_a_command_that_was_never_tried_fails(tmp_path):
     page = "```console\n$ rm -r my-app\n```\n"
     with ExitStack() as stack, pytest.raises(pytest.fail.Exception, match="nobody"):
         Reader(tmp_path, stack).read(page)

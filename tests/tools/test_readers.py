@@ -46,7 +46,7 @@ def test_an_app_in_one_file_is_understood_and_told_what_it_gives_away(tmp_path):
     suite = ElementTree.parse(junit).find("testsuite")
     assert suite.get("name") == "step 01: one_file"
     results = {case.get("name"): case for case in suite.iter("testcase")}
-    case = results["Whoever logs in sees their name"]
+    case = results["A user who logs in sees their name"]
     assert (case.get("classname"), list(case)) == ("step 01", [])
     case = results["A missing field is refused in words (username)"]
     assert case.find("failure") is not None
