@@ -21,6 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # despite PYTHONSAFEPATH
+
 from tools.steps import TutorialError
 from tools.steps import count
 from tools.steps import files_of
@@ -29,6 +31,7 @@ from tools.steps import number_of
 from tools.steps import print_difference
 from tools.totp import RFC_KEY
 from tools.totp import TIME_STEP
+from tools.totp import find_key
 from tools.totp import totp
 
 ROOT = Path(__file__).resolve().parent
@@ -37,6 +40,7 @@ WINDOWS = os.name == "nt"
 PYTHON = VENV / ("Scripts/python.exe" if WINDOWS else "bin/python")
 CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
 STAMP = VENV / "tutorial-installed"
+HOME = VENV / "tutorial-home"  # the path for which its scripts were made
 UNFINISHED = VENV / "tutorial-unfinished"
 OLDEST = (3, 11)
 PROGRAM = "python tutorial.py" if WINDOWS else "python3 tutorial.py"
@@ -72,7 +76,7 @@ def show_code(words):
     """Print the current code of a key, for readers without a phone."""
     time_step, spent = divmod(int(time.time()), TIME_STEP)
     try:
-        code = totp("".join(words) or RFC_KEY, time_step)
+        code = totp(find_key("".join(words)) or RFC_KEY, time_step)
     except ValueError as error:
         raise TutorialError(
             f"{error} Copy it again from the page that shows it."
@@ -105,9 +109,14 @@ def show_diff(words):
 
 
 def child_environment():
-    """Return the environment for children, without what belongs to another Python."""
-    foreign = "PYTHONHOME", "PYTHONPATH", "PYTHONSAFEPATH", "VIRTUAL_ENV", "FLASK_APP"
-    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    """Return the environment for children, without what belongs to another project."""
+    foreign = re.compile(
+        "PYTHON(?!IOENCODING|UTF8|PYCACHEPREFIX)|VIRTUAL_ENV"
+        "|FLASK_(APP|DEBUG|ENV_FILE|RUN_)"
+    )
+    kept = {name: os.environ[name] for name in os.environ if not foreign.match(name)}
+    # Flask would take a .env of any folder above; a step reads its own.
+    kept["FLASK_SKIP_DOTENV"] = "1"
     # A console of another code page shows "?" for a tick; the app must not stop at it.
     kept.setdefault("PYTHONIOENCODING", ":replace")
     # Compiled files stay out of the steps, so that a diff of two steps shows none.
@@ -167,6 +176,8 @@ def usable():
     command = [str(PYTHON), "-I", "-c", question]
     if UNFINISHED.exists():
         return False
+    if HOME.exists() and HOME.read_text("utf-8", "surrogateescape") != str(VENV):
+        return False  # its scripts, such as flask, still call the Python of that place
     try:
         answer = subprocess.run(command, env=child_environment(), capture_output=True)
     except OSError:
@@ -213,14 +224,20 @@ def make_venv():
             f"sudo apt install {package}, then try again."
         )
     if status:
-        raise TutorialError(f"{output}\n\nPython could not make {VENV}: see above.")
+        raise TutorialError(
+            f"{output}\n\nPython could not make {VENV}: see above. A memory stick "
+            "often cannot hold a virtual environment, nor can a folder that two "
+            "systems share: copy the tutorial to your home folder, and try again."
+        )
+    HOME.write_text(str(VENV), "utf-8", "surrogateescape")
 
 
 def install(requirements):
     """Add to .venv what a file of requirements lists."""
     name = seen_from(ROOT, requirements)
     pip = [PYTHON, "-I", "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    pip += ["install", "--progress-bar", "off", "-r", requirements, "-c", CONSTRAINTS]
+    pip += ["install", "--no-user", "--progress-bar", "off"]
+    pip += ["-r", requirements, "-c", CONSTRAINTS]
     status, output = watch(f"Installing what {name} lists", *pip)
     if status:
         errors = [line for line in output.splitlines() if line.startswith("ERROR")]
@@ -228,8 +245,47 @@ def install(requirements):
             f"{output}\n\npip could not install what {name} lists. Its last word was:\n"
             f"{(errors or output.splitlines() or ['nothing'])[-1]}\n"
             "Most often the package registry cannot be reached, whatever the last word "
-            "says: check your connection and try again."
+            f"says: check your connection and try again. {pip_settings()}"
         )
+    missing = not_installed(requirements)
+    if missing:
+        raise TutorialError(
+            f"pip has not put {', '.join(missing)} into {VENV}. {pip_settings()}"
+        )
+
+
+def pip_settings():
+    """Say which settings of your own pip follows; name no value."""
+    command = [str(PYTHON), "-I", "-m", "pip", "config", "list"]
+    done = subprocess.run(command, env=child_environment(), capture_output=True)
+    names = re.findall(r"^(\S+)='", done.stdout.decode(errors="replace"), re.MULTILINE)
+    for place, name in enumerate(names):
+        if name.startswith(":env:."):
+            names[place] = "PIP_" + name[6:].replace("-", "_").upper()
+    if not names:
+        return ""
+    return (
+        f"pip follows settings of yours: {', '.join(names)}. Does one of them forbid "
+        "this, or send it elsewhere? Take it away, or see: pip config debug"
+    )
+
+
+def not_installed(requirements):
+    """Return the packages that a file of requirements lists and .venv does not have."""
+    question = "from importlib.metadata import distributions\n"
+    question += "print(*(package.name for package in distributions()))"
+    command = [str(PYTHON), "-I", "-c", question]
+    answer = subprocess.run(command, env=child_environment(), capture_output=True)
+    there = {plain(name) for name in answer.stdout.decode().split()}
+    lines = Path(requirements).read_text("utf-8").splitlines()
+    names = [re.match(r"[\w.-]+", line) for line in lines if ";" not in line]
+    names = [name.group() for name in names if name and name.group()[0] != "-"]
+    return [name for name in names if plain(name) not in there]
+
+
+def plain(name):
+    """Return the name of a package as the registry compares it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def fingerprint():
@@ -243,6 +299,11 @@ def fingerprint():
 
 def set_up(requirements):
     """See to it that .venv holds what is needed; do nothing if it does already."""
+    if os.pathsep in str(VENV):
+        raise TutorialError(
+            f"A virtual environment cannot have {os.pathsep} in its path, and this is "
+            f"{VENV}: rename the folder, or move the tutorial to another one."
+        )
     if at_work():
         print("Another tutorial.py is working in .venv: waiting for it.")
     while at_work():
@@ -254,7 +315,10 @@ def set_up(requirements):
     if name in installed:
         return
     if VENV.exists() and not whole:
-        print("The .venv is unfinished, damaged or of another Python: starting anew.")
+        print(
+            "The .venv is unfinished, damaged, moved or of another Python: "
+            "starting anew."
+        )
         shutil.rmtree(str(VENV))
     VENV.mkdir(exist_ok=True)
     with marked_unfinished():
@@ -305,6 +369,18 @@ def free_port(wanted):
     raise TutorialError(f"Port {wanted} and those after it are taken: choose another.")
 
 
+def serve(wanted, start_on):
+    """Call a function that serves on a port; on the next if another one was faster."""
+    port = wanted
+    while True:
+        port = free_port(port)
+        if port != wanted:
+            print(f"Port {wanted} is taken, so you get port {port}.")
+        status = start_on(port)
+        if not status or not taken(port):
+            return status
+
+
 def settings_for(step, port, moved):
     """Return the settings that a step gets here, unless you have set your own."""
     path = step / ".env"
@@ -322,6 +398,8 @@ def settings_for(step, port, moved):
 
 def how_to_log_in(step):
     """Say who can log in to a step, and where codes come from."""
+    if (step / "app" / "mailer.py").exists():
+        return "There is no demo user: register. Its emails are printed here."
     if number_of(step) > 3:
         return "There is no demo user: register."
     codes = f" Codes come from: {PROGRAM} code" if number_of(step) == 2 else ""
@@ -338,15 +416,17 @@ def run_step(words):
         raise TutorialError("A port is a number from 1 to 65535, such as 5000.")
     step = find_step(asked.step)
     set_up(step / "requirements.txt")
-    port = free_port(asked.port)
-    if port != asked.port:
-        print(f"Port {asked.port} is taken, so the app gets port {port}.")
+    return serve(asked.port, lambda port: run_on(step, port, port != asked.port))
+
+
+def run_on(step, port, moved):
+    """Start a step on a port that is free."""
     # A step that can be deployed takes itself to be in production without --debug.
     flask = ["-m", "flask", *(["--debug"] if (step / "app/config.py").exists() else [])]
     commands = [[*flask, "run", "--port", str(port)]]
     if (step / "migrations").is_dir():
         commands.insert(0, [*flask, "db", "upgrade"])
-    settings = settings_for(step, port, port != asked.port)
+    settings = settings_for(step, port, moved)
     announce(step, commands, settings)
     print(f"Open http://127.0.0.1:{port} in a browser. {how_to_log_in(step)}")
     print("Ctrl-C ends it.\n")
@@ -365,6 +445,11 @@ def announce(step, commands, settings):
         print(f"    {typed([seen_from(step, PYTHON), *command])}")
     values = " ".join(f"{name}='{value}'" for name, value in settings.items())
     print(f"\nSettings for this start: {values}\n" if values else "")
+    example = step / ".env.example"
+    text = example.read_text("utf-8") if example.exists() else ""
+    yours = set(re.findall(r"^(\w+)=", text, re.MULTILINE)) & set(os.environ)
+    if yours:
+        print(f"Your environment sets, and that counts: {', '.join(sorted(yours))}\n")
 
 
 def run_tests(words):
@@ -436,20 +521,29 @@ def serve_docs(words):
         )
     set_up(ROOT / "requirements" / "docs.in")
     os.environ.setdefault("SITE_URL", "http://127.0.0.1:8000/")
-    is_built = words[:1] == ["--build"]
-    if is_built and len(words) == 1:
-        raise TutorialError(f"Name a folder, such as {PROGRAM} docs --build site.")
-    command = ["-m", "mkdocs", "serve", *words]
-    if is_built:
+    pack, mkdocs = ["-m", "live.pack"], ["-m", "mkdocs"]
+    if words[:1] == ["--build"]:
+        if len(words) == 1:
+            raise TutorialError(f"Name a folder, such as {PROGRAM} docs --build site.")
         folder = os.path.abspath(words[1])
-        command = ["-m", "mkdocs", "build", "--strict", "-d", folder, *words[2:]]
-    for words in (["-m", "live.pack"], command):
-        print(f"\n    cd {typed([seen_from(os.getcwd(), ROOT)])}")
-        print(f"    {typed([seen_from(ROOT, PYTHON), *words])}\n")
-        status = start([str(PYTHON), *words], ROOT, QUIET_MKDOCS)
-        if status and is_built:
-            break
-    return status
+        build = [*mkdocs, "build", "--strict", "-d", folder, *words[2:]]
+        return start_at_root(pack) or start_at_root(build)
+    start_at_root(pack)
+    if any(re.match("-a|--dev-addr", word) for word in words):
+        return start_at_root([*mkdocs, "serve", *words])
+    return serve(
+        8000,
+        lambda port: start_at_root(
+            [*mkdocs, "serve", "-a", f"127.0.0.1:{port}", *words]
+        ),
+    )
+
+
+def start_at_root(command):
+    """Print a command for the Python in .venv, run it and return its exit status."""
+    print(f"\n    cd {typed([seen_from(os.getcwd(), ROOT)])}")
+    print(f"    {typed([seen_from(ROOT, PYTHON), *command])}\n")
+    return start([str(PYTHON), *command], ROOT, QUIET_MKDOCS)
 
 
 COMMANDS = {

@@ -10,8 +10,8 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-JUNK = ("instance", "__pycache__", ".env", ".venv", ".*_cache", ".DS_Store")
-JUNK += ("*.pyc", "*.db", "*.db-*")
+JUNK = ("instance", "__pycache__", ".env", ".flaskenv", ".venv")
+JUNK += (".*_cache", ".DS_Store", "*.pyc", "*.db", "*.db-*")
 
 
 class TutorialError(Exception):

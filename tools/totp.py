@@ -4,6 +4,8 @@ import base64
 import hmac
 import re
 import struct
+from urllib.parse import parse_qsl
+from urllib.parse import urlsplit
 
 RFC_KEY = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 TIME_STEP = 30
@@ -17,6 +19,23 @@ def decode_key(key):
     if len(letters) % 8 in (1, 3, 6):
         raise ValueError("The key is not complete: a letter is missing or too many.")
     return base64.b32decode(letters + "=" * (-len(letters) % 8))
+
+
+def find_key(text):
+    """Return the key in a provisioning URI; any other text as it is.
+
+    Raise ValueError for a URI whose codes are not ours: six digits, SHA-1, 30 seconds.
+    """
+    if not text.lower().startswith("otpauth"):
+        return text
+    address, query = urlsplit(text), dict(parse_qsl(urlsplit(text).query))
+    usual = {"algorithm": "SHA1", "digits": "6", "period": str(TIME_STEP)}
+    other = [name for name in usual if query.get(name, usual[name]) != usual[name]]
+    if (address.scheme, address.netloc) != ("otpauth", "totp") or other:
+        raise ValueError("This URI asks for another kind of code than ours.")
+    if not query.get("secret"):
+        raise ValueError("The URI has no key: put quotes around the whole of it.")
+    return query["secret"]
 
 
 def totp(key, time_step):

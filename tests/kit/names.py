@@ -49,7 +49,10 @@ TABLES = {
 
 def read_names(file):
     """Return the names in a file, or raise ValueError with what is wrong with it."""
-    tables = tomllib.loads(file.read_text("utf-8"))
+    try:
+        tables = tomllib.loads(file.read_text("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise ValueError(f"{file} is not UTF-8: save it as UTF-8") from None
     for table, names in tables.items():
         if table not in TABLES:
             raise ValueError(f"there is no table [{table}], but {listed(TABLES)}")

@@ -101,7 +101,8 @@ def read_map(config):
     if not config.option.map:
         return
     try:
-        names = read_names(config.invocation_params.dir / config.option.map)
+        file = config.option.map.expanduser()
+        names = read_names(config.invocation_params.dir / file)
     except (OSError, ValueError) as error:
         raise pytest.UsageError(f"--map: {error}") from None
     config.option.map = names
@@ -111,7 +112,8 @@ def find_mailbox(config):
     """Find the file into which a server prints its mails."""
     if not config.option.mailbox:
         return
-    config.option.mailbox = config.invocation_params.dir / config.option.mailbox
+    file = config.option.mailbox.expanduser()
+    config.option.mailbox = config.invocation_params.dir / file
     if not (config.option.url and config.option.mailbox.is_file()):
         raise pytest.UsageError(
             "--mailbox needs --url, and a file into which that server prints"

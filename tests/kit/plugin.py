@@ -1,5 +1,6 @@
 """Turns `pytest steps/02` into the tests of that step, and says what they ask for."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,10 +162,15 @@ def check_options(config, numbers):
         raise pytest.UsageError(
             "--app and --url need exactly one step: pytest steps/02 --app=my-app"
         )
+    if sys.flags.optimize:
+        raise pytest.UsageError(
+            "Python leaves out every assert here, so that no test could fail: start it "
+            "without -O and without PYTHONOPTIMIZE"
+        )
     if app and url:
         raise pytest.UsageError("--app and --url exclude each other")
     if app:
-        config.option.app = config.invocation_params.dir / app
+        config.option.app = config.invocation_params.dir / app.expanduser()
     if app and not config.option.app.is_dir():
         raise pytest.UsageError(f"--app: there is no directory {app}")
     if not (app or url) and (config.option.map or config.option.mailbox):

@@ -319,6 +319,26 @@ def test_a_map_that_cannot_be_understood_says_why(tmp_path, text, words):
         read_names(file)
 
 
+MAP = '[paths]\n"/login" = "/anmelden-für-alle"\n'
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_a_map_is_read_as_editors_of_windows_write_it(tmp_path, encoding):
+    file = tmp_path / "map.toml"
+    file.write_bytes(MAP.replace("\n", "\r\n").encode(encoding))
+
+    assert read_names(file).to_app("/login", {})[0] == "/anmelden-für-alle"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_map_that_is_no_utf_8_is_named(tmp_path, encoding):
+    file = tmp_path / "map.toml"
+    file.write_bytes(MAP.encode(encoding))
+
+    with pytest.raises(ValueError, match="map.toml is not UTF-8: save it as UTF-8"):
+        read_names(file)
+
+
 def test_the_map_that_the_page_shows_is_one(tmp_path):
     page = (ROOT / "docs" / "your-own-app.md").read_text("utf-8")
     [text] = re.findall(r"^```toml\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)

@@ -98,6 +98,26 @@ def test_an_option_that_cannot_be_carried_out_says_why(arguments, words):
     assert words in output
 
 
+def test_a_tilde_is_the_home_of_the_reader_for_every_option(tmp_path):
+    home = {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)}
+    (tmp_path / "my-app").mkdir()
+    source = "import flask\n\napp = flask.Flask(__name__)\n"
+    (tmp_path / "my-app" / "app.py").write_text(source, "utf-8")
+
+    status, output = run("steps/01", "--app=~/my-app", "--map=~/map.toml", **home)
+
+    assert status == 4
+    assert f"--map: [Errno 2] No such file or directory: '{tmp_path}" in output
+
+
+@pytest.mark.parametrize("level", ["1", "2"])
+def test_a_python_that_leaves_out_asserts_is_refused(level):
+    status, output = run("steps/01", PYTHONOPTIMIZE=level)
+
+    assert status == 4
+    assert "leaves out every assert here, so that no test could fail" in output
+
+
 def test_a_running_server_is_checked_and_what_was_not_run_is_listed(served):
     some = "sees_their_name or left_open or twice or log_a_visitor_in"
     status, output = run("steps/01", f"--url={served}", "-k", some)

@@ -34,7 +34,8 @@ VECTORS = {
 STEP = "steps/03-phone/requirements.txt"
 FILES = {
     "requirements/constraints.txt": "flask==3.1.3\n",
-    "requirements/test.in": "pytest\n",
+    "requirements/docs.in": "# nothing\n",
+    "requirements/test.in": "-r ../steps/03-phone/requirements.txt\npytest # runs\n",
     "steps/01-door/requirements.txt": "flask==3.1.3\n",
     "steps/01-door/app/auth.py": "one\ntwo\nthree\n",
     "steps/01-door/app/old.py": "gone\n",
@@ -53,7 +54,8 @@ STAND_IN = """
 import os, sys
 root, me, words = sys.argv[1], sys.argv[2], sys.argv[3:]
 kind = "probe" if "-m" not in words else words[words.index("-m") + 1]
-kind = "upgrade" if "db" in words else kind
+kind = "upgrade" if "db" in words else "config" if "config" in words else kind
+kind = "found" if "distributions" in words[-1] else kind
 call = dict(kind=kind, words=words, folder=os.getcwd(), env=dict(os.environ))
 with open(root + "/calls", "a") as calls:
     print(dict(call, pid=os.getpid()), file=calls)
@@ -62,6 +64,9 @@ with open(root + "/behaviour") as file:
 if kind == "venv":
     os.makedirs(words[-1] + "/bin")
     os.symlink(me, words[-1] + "/bin/python")
+if kind == "found":
+    print(behaviour or "Flask PyTest Flask.Login")
+    behaviour = ""
 if kind == "probe":
     print(behaviour or sys.implementation.cache_tag)
     behaviour = ""
@@ -161,6 +166,7 @@ def load(path):
 def copy(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(steps, "ROOT", tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
     for name in ("ISSUER", "BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     return Copy(tmp_path)
@@ -180,6 +186,11 @@ def port():
 @pytest.mark.parametrize("seconds", VECTORS)
 def test_the_codes_are_those_of_the_rfc(seconds):
     assert totp(RFC_KEY, seconds // TIME_STEP) == VECTORS[seconds][-6:]
+
+
+def test_it_starts_where_python_does_not_look_beside_the_script(copy):
+    result = copy.process("code", PYTHONSAFEPATH="1")
+    assert result.returncode == 0, result.stderr
 
 
 def test_the_code_is_printed_with_the_seconds_left(copy, capsys, monkeypatch):
@@ -232,6 +243,33 @@ def test_a_wrong_key_is_told_in_a_sentence(copy, capsys, key):
     assert output.out == ""
     assert "key" in output.err
     assert "Copy it again" in output.err
+
+
+URI = f"otpauth://totp/Door:kim%20w?secret={RFC_KEY}&issuer=Door"
+
+
+@pytest.mark.parametrize("uri", [URI, URI + "&algorithm=SHA1&digits=6&period=30"])
+def test_a_whole_provisioning_uri_is_a_key_as_well(copy, capsys, monkeypatch, uri):
+    monkeypatch.setattr(copy.module.time, "time", lambda: 59.9)
+    assert copy.do("code", uri) == 0
+    assert capsys.readouterr().out == "287082 (1 second left)\n"
+
+
+@pytest.mark.parametrize(
+    ("uri", "problem"),
+    [
+        (URI + "&algorithm=SHA256", "another kind of code"),
+        (URI + "&digits=8", "another kind of code"),
+        (URI + "&period=60", "another kind of code"),
+        (URI.replace("totp", "hotp") + "&counter=0", "another kind of code"),
+        ("otpauth-migration://offline?data=CjEKCkhl", "another kind of code"),
+        ("otpauth://totp/Door:kim?issuer=Door", "put quotes around"),
+        ("otpauth://totp/Door:kim?secret=1", "letters A to Z"),
+    ],
+)
+def test_a_uri_with_other_codes_or_no_key_is_told_so(copy, capsys, uri, problem):
+    assert copy.do("code", uri) == 1
+    assert problem in capsys.readouterr().err
 
 
 def test_the_code_needs_no_venv(copy):
@@ -465,6 +503,76 @@ def test_a_registry_out_of_reach_is_told_in_sentences(copy, capfd, port):
 
 
 @needs_posix
+def test_the_settings_that_pip_follows_are_named_without_their_values(copy, capfd):
+    copy.goes_wrong(
+        pip="ERROR: Hashes are required",
+        config="global.index-url='https://me:secret@example'\n:env:.require-hashes='1'",
+    )
+    assert copy.do("test") == 1
+    error = capfd.readouterr().err
+    assert "settings of yours: global.index-url, PIP_REQUIRE_HASHES." in error
+    assert "secret" not in error
+
+
+@needs_posix
+def test_what_pip_has_put_elsewhere_is_not_taken_for_installed(copy, capfd):
+    copy.goes_wrong(found="pip setuptools", config=":env:.target='/elsewhere'")
+    assert copy.do("test") == 1
+    error = capfd.readouterr().err
+    assert f"pip has not put pytest into {copy.root / '.venv'}" in error
+    assert "settings of yours: PIP_TARGET." in error
+    assert not copy.module.STAMP.exists()
+    copy.goes_wrong()
+    assert copy.do("test") == 0
+
+
+@needs_posix
+def test_pip_is_told_to_install_for_nobody_but_the_venv(copy):
+    copy.do("test")
+    (pip,) = copy.calls("pip")
+    assert "--no-user" in pip["words"]
+
+
+@needs_posix
+@pytest.mark.parametrize(
+    ("line", "is_missing"),
+    [
+        ("Flask-Login==1", False),
+        ("flask_login[x]==1  # why", False),
+        ("Flask-Mail ; python_version < '3'", False),
+        ("# Flask-Mail", False),
+        ("", False),
+        ("Flask-Mail==1", True),
+    ],
+)
+def test_names_of_packages_are_compared_as_the_registry_does(copy, line, is_missing):
+    copy.with_venv()
+    file = copy.write("requirements/some.in", line)
+    assert bool(copy.module.not_installed(file)) == is_missing
+
+
+@needs_posix
+def test_a_folder_that_was_moved_gets_scripts_that_start(copy, capfd):
+    copy.do("test")
+    copy.module.HOME.write_text(str(copy.root / "before" / ".venv"), "utf-8")
+    copy.calls()
+    assert copy.do("test") == 0
+    assert copy.kinds() == ["venv", "pip", "pytest"]
+    assert "moved" in capfd.readouterr().out
+    assert copy.do("test") == 0
+    assert copy.kinds() == ["pytest"]
+
+
+def test_a_folder_whose_name_no_venv_can_have_is_named(copy, capsys, monkeypatch):
+    home = copy.root / f"a{os.pathsep}b"
+    monkeypatch.setattr(copy.module, "VENV", home / ".venv")
+    assert copy.do("test") == 1
+    error = capsys.readouterr().err
+    assert f"cannot have {os.pathsep} in its path" in error
+    assert "rename the folder" in error
+
+
+@needs_posix
 def test_a_debian_without_venv_is_told_the_package(copy, capfd):
     copy.goes_wrong(venv="Error: ensurepip is not available")
     assert copy.do("test") == 1
@@ -503,6 +611,30 @@ def test_a_foreign_environment_stays_outside(copy, monkeypatch, port):
     for call in calls:
         assert "/foreign" not in call["env"].values()
         assert call["env"]["PIP_INDEX_URL"] == "https://mirror.example/simple"
+
+
+@needs_posix
+def test_the_settings_of_another_project_stay_outside(copy, monkeypatch, port):
+    foreign = ["FLASK_APP", "FLASK_DEBUG", "FLASK_RUN_CERT", "FLASK_ENV_FILE"]
+    foreign += ["PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHON_DOTENV_DISABLED"]
+    for name in foreign:
+        monkeypatch.setenv(name, "theirs")
+    copy.with_venv("steps/02-code/requirements.txt")
+    copy.do("run", "02", "--port", port)
+    (flask,) = copy.calls("flask")
+    assert "theirs" not in flask["env"].values()
+    assert flask["env"]["FLASK_SKIP_DOTENV"] == "1"  # no .env of a folder above
+
+
+@needs_posix
+def test_settings_in_your_environment_are_named(copy, monkeypatch, port, capfd):
+    copy.write("steps/02-code/.env.example", "# its key\nSECRET_KEY=\nISSUER=Door\n")
+    copy.with_venv("steps/02-code/requirements.txt")
+    monkeypatch.setenv("SECRET_KEY", "mine alone")
+    copy.do("run", "02", "--port", port)
+    output = capfd.readouterr().out
+    assert "Your environment sets, and that counts: SECRET_KEY\n" in output
+    assert "mine alone" not in output
 
 
 @needs_posix
@@ -590,6 +722,23 @@ def test_a_taken_port_moves_the_app_and_its_links(copy, capfd, monkeypatch):
     assert moved > port
     assert flask["env"]["BASE_URL"] == f"http://127.0.0.1:{moved}"
     assert f"Port {port} is taken" in capfd.readouterr().out
+
+
+@needs_posix
+def test_an_app_that_was_not_fast_enough_gets_the_next_port(
+    copy, capfd, port, monkeypatch
+):
+    copy.with_venv(STEP)
+    port = int(port)
+    copy.goes_wrong(flask="Address already in use")
+    taken = iter([False, True, True, False, False])  # another terminal takes the first
+    monkeypatch.setattr(copy.module, "taken", lambda port: next(taken))
+    assert copy.do("run", "03", "--port", str(port)) == 7
+    ports = [int(call["words"][-1]) for call in copy.calls("flask")]
+    assert ports == [port, port + 1]
+    assert (
+        f"Port {port} is taken, so you get port {port + 1}." in capfd.readouterr().out
+    )
 
 
 def test_no_free_port_is_told_in_a_sentence(copy, capsys, monkeypatch):
@@ -707,7 +856,8 @@ def test_the_site_is_served_from_the_root(copy, monkeypatch, capfd):
     pip, pack, mkdocs = copy.calls("pip", "live.pack", "mkdocs")
     assert str(copy.root / "requirements" / "docs.in") in pip["words"]
     assert pack["words"] == ["-m", "live.pack"]
-    assert mkdocs["words"] == ["-m", "mkdocs", "serve", "--open"]
+    assert mkdocs["words"][:3] == ["-m", "mkdocs", "serve"]
+    assert mkdocs["words"][-1] == "--open"
     assert mkdocs["folder"] == str(copy.root)
     assert "    cd ..\n" in capfd.readouterr().out
 
@@ -735,6 +885,18 @@ def test_a_folder_to_build_in_is_named(copy, capsys):
     copy.write("mkdocs.yml", "")
     assert copy.do("docs", "--build") == 1
     assert "docs --build site" in capsys.readouterr().err
+
+
+@needs_posix
+def test_the_site_gets_another_port_if_its_own_is_taken(copy, monkeypatch, capfd):
+    copy.write("mkdocs.yml", "")
+    monkeypatch.setattr(copy.module, "taken", lambda port: port == 8000)
+    copy.do("docs")
+    copy.do("docs", "-a", "127.0.0.1:8000")
+    first, chosen = copy.calls("mkdocs")
+    assert first["words"] == ["-m", "mkdocs", "serve", "-a", "127.0.0.1:8001"]
+    assert chosen["words"] == ["-m", "mkdocs", "serve", "-a", "127.0.0.1:8000"]
+    assert "Port 8000 is taken, so you get port 8001." in capfd.readouterr().out
 
 
 # Being ended
