@@ -26,7 +26,7 @@ HEADINGS = {
         "02": "docs/02-totp-verify.md#4-half-logged-in",
         "03": "docs/03-qr-enrolment.md#3-a-pending-secret",
         "04": "docs/04b-a-password-worth-keeping.md#2-logging-out-everywhere",
-        "05": "docs/05c-account.md#1-is-it-still-you",
+        "05": "docs/05e-the-account-page.md#1-is-it-still-you",
     },
     "test_next": {
         "01": "docs/01-basic-login.md#5-where-to-go-next",
@@ -52,32 +52,34 @@ HEADINGS = {
     "test_throttle": {
         "02": "docs/02-totp-verify.md#3-few-guesses",
         "04": "docs/04d-counting-in-one-statement.md#3-whose-guesses",
-        "05": "docs/05c-account.md#5-twenty-wrong-codes",
+        "05": "docs/05f-twenty-wrong-codes.md#1-the-lockout",
         "06": "docs/06a-refuse-to-start.md#8-a-browser-that-was-here-before",
     },
     "test_enrolment": {"03": "docs/03-qr-enrolment.md#8-confirm-then-activate"},
     "test_recovery": {
         "03": "docs/03-qr-enrolment.md#5-the-phone-falls-into-the-lake",
-        "05": "docs/05c-account.md#4-other-recovery-codes",
+        "05": "docs/05e-the-account-page.md#4-other-recovery-codes",
     },
     "test_users": {"04": "docs/04a-users-in-a-database.md#3-who-the-users-are"},
     "test_registration": {"04": "docs/04a-users-in-a-database.md#5-create-an-account"},
     "test_database": {
         "04": "docs/04a-users-in-a-database.md#1-one-request-one-transaction",
-        "05": "docs/05b-reset.md#4-both-and-only-once",
+        "05": "docs/05d-and-still-the-second-factor.md#2-all-or-nothing",
     },
     "test_sessions_end": {
         "04": "docs/04b-a-password-worth-keeping.md#2-logging-out-everywhere",
-        "05": "docs/05c-account.md#1-is-it-still-you",
+        "05": "docs/05e-the-account-page.md#1-is-it-still-you",
         "06": "docs/06c-at-night.md#3-a-session-does-not-live-for-ever",
     },
     "test_mail": {
-        "05": "docs/05a-mail.md#2-the-sender",
+        "05": "docs/05a-send-email.md#3-the-sender",
         "06": "docs/06b-several-of-everything.md#4-the-mail-worker",
     },
-    "test_verify": {"05": "docs/05a-mail.md#4-an-address-is-verified"},
-    "test_reset": {"05": "docs/05b-reset.md#the-idea"},
-    "test_account": {"05": "docs/05c-account.md#1-is-it-still-you"},
+    "test_verify": {
+        "05": "docs/05b-verify-an-email-address.md#1-a-pending-registration"
+    },
+    "test_reset": {"05": "docs/05c-a-link-by-email.md#the-idea"},
+    "test_account": {"05": "docs/05e-the-account-page.md#1-is-it-still-you"},
     "test_config": {"06": "docs/06a-refuse-to-start.md#2-good-or-no-start"},
     "test_mail_worker": {"06": "docs/06b-several-of-everything.md#4-the-mail-worker"},
     "test_deploy_files": {
@@ -87,7 +89,7 @@ HEADINGS = {
     "test_audit": {"06": "docs/06c-at-night.md#1-one-line-for-each-event"},
     "test_strangers": {
         "04": "docs/04d-counting-in-one-statement.md#3-whose-guesses",
-        "05": "docs/05b-reset.md#2-a-link-that-says-what-it-is-for",
+        "05": "docs/05c-a-link-by-email.md#2-a-link-that-says-what-it-is-for",
     },
     "test_rejections": {"06": "docs/06c-at-night.md#2-wherever-an-attempt-is-rejected"},
     "test_ops": {"06": "docs/06c-at-night.md#4-commands-with-a-reason"},
@@ -98,7 +100,7 @@ CHAPTERS = {
     "02": "docs/02-totp-verify.md#the-idea",
     "03": "docs/03-qr-enrolment.md#the-idea",
     "04": "docs/04a-users-in-a-database.md#the-change",
-    "05": "docs/05a-mail.md#the-idea",
+    "05": "docs/05a-send-email.md#the-idea",
     "06": "docs/06a-refuse-to-start.md#the-change",
 }
 LACKS = "Not found"
