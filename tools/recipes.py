@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs" / "recipes"
-RECIPES = ("ai-service", "passkeys", "breached-passwords")
+RECIPES = ("ai-service", "passkeys", "change-email", "breached-passwords")
 JUNK = shutil.ignore_patterns("instance", "__pycache__", ".env", "*.db*")
 MERGE = ["-m", "flask", "--debug", "db", "merge", "heads", "-m", "Merge the recipes."]
 KEYS = {"SECRET_KEY": "for the commands alone", "TOTP_KEYS": "for these as well"}
