@@ -10,6 +10,7 @@ from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import since
 from tests.kit.marks import until
+from tests.kit.visitor import is_sent_by_post
 
 
 def pages_of(step):
@@ -299,3 +300,33 @@ def test_a_form_left_open_for_hours_still_works(visitor, account, clock):
 
     assert page.status == 200
     assert page.path != "/login"
+
+
+# What a browser makes of a page
+
+
+def everything_seen(step, visitor, account):
+    """Return the pages that a visitor sees before, in and after a login."""
+    pages = [visitor.open(path) for path in pages_of(step)]
+    for enter in (visitor.give_password, visitor.log_in):
+        enter(account)
+        pages += [visitor.open(path) for path in pages_of(step)]
+    return pages
+
+
+def test_every_page_says_in_which_language_it_is(step, visitor, account):
+    for page in everything_seen(step, visitor, account):
+        assert page.find("html").attributes.get("lang"), page
+
+
+def test_no_form_puts_what_is_typed_into_the_address(step, visitor, account):
+    for page in everything_seen(step, visitor, account):
+        for form in page.find_all("form"):
+            assert is_sent_by_post(form), page
+
+
+@since("04")
+def test_an_email_address_is_typed_into_a_field_for_one(visitor):
+    field = visitor.open("/register").find("input[name=email]")
+
+    assert field.attributes["type"] == "email"

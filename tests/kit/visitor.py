@@ -1,6 +1,7 @@
 """A visitor: opens pages, fills in forms by field name, follows links."""
 
 from functools import cached_property
+from urllib.parse import urlencode
 from urllib.parse import urljoin
 from urllib.parse import urlsplit
 
@@ -83,6 +84,9 @@ class Page:
     def fill_in(self, **values):
         """Fill in the form that has these fields, and send it."""
         target, data = self.filled_in(**values)
+        if not is_sent_by_post(self.form(*values)):
+            path = target.partition("?")[0]
+            return self.visitor.open(f"{path}?{urlencode(data)}")
         return self.visitor.send(target, data)
 
     def follow(self, words):
@@ -91,6 +95,11 @@ class Page:
             if words in link.text():
                 return self.visitor.open(urljoin(self.path, link.attributes["href"]))
         raise NotOfferedError(f"{self!r} has no link {words!r}")
+
+
+def is_sent_by_post(form):
+    """Tell how a browser sends a form: without a word about it, in the address."""
+    return (form.attributes.get("method") or "get").lower() == "post"
 
 
 def contents(form):
