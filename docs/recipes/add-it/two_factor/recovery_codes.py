@@ -9,6 +9,7 @@ from .forms import remove_separators
 CODE_COUNT = 10
 LOOK_ALIKES = str.maketrans("08", "ob")
 CODE_BYTES = 15  # 120 bits need no slow hash (OWASP ASVS V6.5.2)
+LOOK_ALIKES = str.maketrans("08", "ob")  # Base32 has no 0 and no 8; a 1 may be i or l
 
 
 def generate_code():
