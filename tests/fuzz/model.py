@@ -291,8 +291,8 @@ class ReferenceModel:
     # What they type.
 
     def fold(self, name):
-        """From the step with many users on, capitals and blanks make no other name."""
-        return name.strip().lower() if self.has_many_users else name
+        """Capitals and blanks make no other name."""
+        return name.strip().lower()
 
     def find(self, name):
         """The user of this name."""

@@ -422,7 +422,7 @@ class ManyUsersMachine(EnrolmentMachine):
 def is_form_of(path, page, names=()):
     """Tell whether a page shows the form of a path, and would lead nowhere else."""
     inputs = page.find_all("form input:not([name=csrf_token])")
-    fields = {field.attributes["name"] for field in inputs}
+    fields = {field.attributes.get("name") for field in inputs}
     is_form = fields and fields.issuperset(names)
     return bool(is_form) and page.path == path
 
