@@ -299,8 +299,8 @@ def test_the_code_page_names_the_issuer_as_the_authenticator_shows_it(
 
 @attack(94)
 @pytest.mark.parametrize("referrer", [None, "https://example.org/"])
-def test_a_form_without_a_referrer_says_what_to_allow(site, referrer):
-    visitor = site.visitor()
+def test_a_form_without_a_referrer_says_what_to_allow(step, clock, referrer):
+    visitor = step.start(clock, BASE_URL=HTTPS).visitor()
     page = visitor.ask("GET", "/login", base_url=HTTPS)
     target, data = page.filled_in(username="kim", password="wrong")
     headers = {"Referer": referrer} if referrer else {}
