@@ -446,6 +446,7 @@ def page_that_ends(attack, closed):
             for test in marked_tests()
             if attack in test.attacks and test.since[:2] == closed and not test.is_gap
         ),
+        key=lambda since: since if since[2:] else f"{since}~",  # a step ends its pages
         default=None,
     )
 

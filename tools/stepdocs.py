@@ -370,22 +370,32 @@ def show_proof(block, is_last):
         yield f"| {number} | {sum(map(bool, ends)) - open_ones} | {open_ones} |"
 
 
+def begins_on(since, page, docs):
+    """Return whether a page is the first; a whole step begins with its last page."""
+    return since == page or (since == page[:2] and pages.is_last(page, docs))
+
+
 def show_ends(block, is_last):
     """List the attacks that begin to fail on a page, as the tests show it."""
-    page = block.words[0]
-    ended = [n for n in ATTACKS if changes.page_that_ends(n, ATTACKS[n].closed) == page]
+    page, docs = block.words[0], block.page.parent
+    ended = [
+        number
+        for number, attack in ATTACKS.items()
+        if begins_on(changes.page_that_ends(number, attack.closed), page, docs)
+    ]
+    if ended:
+        yield from ("These attacks begin to fail on this page:", "")
     for attack in ended:
-        yield f"- {attack}: {ATTACKS[attack].what} *({ATTACKS[attack].source})*"
-    if not ended:
-        yield "No attack of [our table](attacks.md) ends on this page."
+        yield f"- {ATTACKS[attack].what} *({ATTACKS[attack].source})*"
 
 
 def show_holds(block, is_last):
     """List the tests that hold from a page on."""
-    page = block.words[0]
-    found = [test.sentence for test in changes.marked_tests() if test.since == page]
-    yield f'??? success "{count(len(found), "test")} more"'
-    yield ""
+    page, docs = block.words[0], block.page.parent
+    tests = [t for t in changes.marked_tests() if not t.is_gap]
+    found = [t.sentence for t in tests if begins_on(t.since, page, docs)]
+    if found:
+        yield from (f'??? success "{count(len(found), "test")} more hold now"', "")
     yield from (f"    - {sentence}" for sentence in found)
 
 
