@@ -482,6 +482,7 @@ def test_a_printed_mail_stands_out_in_the_log(site):
     border = "=" * 72
     assert f"\n{border}\nTo: kim@example.org\n" in printed
     assert printed.endswith(f"\n{border}\n\n")
+    assert printed.isascii()  # any console can show it
     [mail] = read_mails(printed + printed.replace("kim@", "lee@"))[:1]
     assert not mail.text.endswith("=")
 

@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 import sqlite3
+import time
 
 import click
 import flask_migrate
@@ -115,3 +116,19 @@ def test_an_sqlite_that_is_too_old_is_named_at_the_start(step, clock, monkeypatc
 
     assert "SQLite 3.35 or newer is needed" in refusal
     assert "this Python has 3.34.1" in refusal
+
+
+@since("02")
+@never_red("step 01 asks for no code")
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has one zone for all")
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Asia/Kathmandu", "XYZ+12"])
+def test_a_code_works_in_any_time_zone(site, monkeypatch, zone):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        visitor = site.visitor()
+        visitor.log_in(site.account())
+        is_in = visitor.is_logged_in()
+    time.tzset()
+
+    assert is_in
