@@ -295,7 +295,7 @@ def test_a_link_alone_sets_no_password_if_an_authenticator_is_set_up_in_the_same
     page = form_behind(site, mailed_link(site))
     owner = site.visitor()
     code = scan(owner.give_password(account), clock).code()
-    meanwhile(site, "FROM second_factors", owner.fill_in, code=code)
+    meanwhile(site, "second_factors", owner.fill_in, code=code)
     page = page.fill_in(password=NEW, confirm=NEW)
 
     assert page.find_all("[name=code]")
@@ -315,7 +315,7 @@ def test_a_code_of_a_secret_that_is_replaced_while_it_is_verified_resets_nothing
     code = scan(mover.page, clock).code()
     page = form_behind(site, mailed_link(site))
     clock.move(30)
-    came = meanwhile(site, "FROM second_factors", mover.fill_in, code=code)
+    came = meanwhile(site, "second_factors", mover.fill_in, code=code)
 
     assert choose(page, owner.authenticator.code()).status == 422
     assert came[1].path == "/account"
