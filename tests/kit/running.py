@@ -15,6 +15,7 @@ from tests.kit.stage import first_user
 from tests.kit.stage import register
 from tests.kit.visitor import Visitor
 
+INSIDE = "not run with --url: the test looks into the app itself"
 PLAIN_NAME = re.compile(r"\A(\s*[A-Za-z]{3,20})(?=@|\s*\Z)")
 
 
@@ -30,9 +31,12 @@ class RemoteStage:
         """Refuse: we cannot start this server."""
         pytest.skip("not run with --url: the test starts the app itself")
 
-    def __getattr__(self, name):
+    @property
+    def folder(self):
         """Refuse: we do not see the files of this server."""
-        pytest.skip("not run with --url: the test looks into the app itself")
+        pytest.skip(INSIDE)
+
+    load = make = folder
 
 
 class RemoteVisitor(Visitor):
@@ -111,9 +115,16 @@ class RemoteSite:
         """Refuse: we do not see the database of this server."""
         pytest.skip("not run with --url: the test asks the database")
 
-    def __getattr__(self, name):
-        """Refuse: a test that asks for more looks into the app itself."""
-        pytest.skip("not run with --url: the test looks into the app itself")
+    @property
+    def app(self):
+        """Refuse: a test that asks for this looks into the app itself."""
+        pytest.skip(INSIDE)
+
+    config = database = engine = module = run_hourly_tasks = app
+
+    def cached_account(self, make):
+        """Return the account that a function makes; nothing is kept of it here."""
+        return make(self)
 
     def some(self, cases):
         """Return the cases that a test tries: few, as a login takes half a minute."""

@@ -154,26 +154,27 @@ def make_app(module, config):
 
 
 @cache
-def empty_database(folder, load):
+def empty_database(folder, load, migrations=None):
     """Return an empty database of an app, made by its own migrations."""
     file = Path(SCRATCH.name, f"{next(_numbers)}.db")
     uri = f"sqlite:///{file}"
     app = make_app(load(folder), CONFIG | {"SQLALCHEMY_DATABASE_URI": uri})
-    upgrade_database(app)
+    upgrade_database(app, folder / (migrations or app.extensions["migrate"].directory))
     return file
 
 
-def upgrade_database(app):
+def upgrade_database(app, migrations=None):
     """Bring the tables of an app up to date, by its own migrations."""
     with app.app_context():
-        flask_migrate.upgrade()
+        flask_migrate.upgrade(directory=migrations and str(migrations))
         app.extensions["sqlalchemy"].engine.dispose()
 
 
 def database_of(stage):
     """Return the file of a new and empty database for an app."""
     file = Path(SCRATCH.name, f"{next(_numbers)}.db")
-    shutil.copy(empty_database(stage.folder, stage.load), file)
+    migrations = stage.names.app.get("migrations")
+    shutil.copy(empty_database(stage.folder, stage.load, migrations), file)
     return file
 
 
@@ -429,12 +430,24 @@ def register(visitor, **values):
     values = {"username": name, "email": f"{name}@example.org"} | values
     account = Account(values["username"], GOOD_PASSWORD)
     account.password = values.get("password", GOOD_PASSWORD)
-    page = fill_in_registration(visitor, **values)
+    if "create_user" in visitor.names.app:
+        create_user(visitor.site, values | {"password": account.password})
+        page = visitor.give_password(account)
+    else:
+        page = fill_in_registration(visitor, **values)
     if page.path == "/register/verify":
         page = prove_address(visitor, values["email"].strip().lower())
     if page.path != "/enrol":
         raise NotOfferedError(f"nobody can register: {page!r} {page.text}")
     return account
+
+
+def create_user(site, values):
+    """Create a user with the function that an app without registration names."""
+    module, _, name = site.stage.names.app["create_user"].partition(":")
+    function = getattr(importlib.import_module(module), name)
+    with site.app.app_context():
+        function(values["username"], values["email"], values["password"])
 
 
 def register_somebody(site):

@@ -1,6 +1,7 @@
 """The check of a reader's own app: what it says about apps that are not ours."""
 
 import re
+import shutil
 import subprocess
 import sys
 from xml.etree import ElementTree
@@ -341,7 +342,7 @@ def test_a_map_that_is_no_utf_8_is_named(tmp_path, encoding):
 
 def test_the_map_that_the_page_shows_is_one(tmp_path):
     page = (ROOT / "docs" / "your-own-app.md").read_text("utf-8")
-    [text] = re.findall(r"^```toml\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    [text, _] = re.findall(r"^```toml\n(.+?)^```$", page, re.MULTILINE | re.DOTALL)
     file = tmp_path / "map.toml"
     file.write_text(text, "utf-8")
 
@@ -360,3 +361,51 @@ def test_the_map_knows_each_path_and_field_of_the_contract():
     fields = {name for _, cell in rows for name in re.findall(r"`(\w+)`", cell)}
     assert {path for path, _ in rows} == names.PATHS
     assert fields | {"csrf_token", "resend"} == names.FIELDS
+
+
+# An app in which nobody registers
+
+PEOPLE = """
+from . import passwords
+from . import users
+from .db import db
+
+
+def add_person(username, email, password):
+    users.create(username, email, passwords.hash_password(password))
+    db.session.commit()
+"""
+COMPANY = """
+[paths]
+"/register" = ""
+
+[app]
+create_user = "app.people:add_person"
+migrations = "db/migrations"
+"""
+
+
+@pytest.fixture
+def company(tmp_path):
+    """Return the folder of such an app: it is step 04, and its operators add users."""
+    shutil.copytree(STEPS["04"] / "app", tmp_path / "app")
+    shutil.copytree(STEPS["04"] / "migrations", tmp_path / "db" / "migrations")
+    (tmp_path / "app" / "people.py").write_text(PEOPLE, "utf-8")
+    factory = tmp_path / "app" / "__init__.py"
+    text = factory.read_text("utf-8")
+    factory.write_text(text.replace("    registration,\n", "", 1), "utf-8")
+    login = tmp_path / "app" / "templates" / "login.html"
+    lines = login.read_text("utf-8").splitlines()
+    login.write_text("\n".join(x for x in lines if "registration" not in x), "utf-8")
+    (tmp_path / "map.toml").write_text(COMPANY, "utf-8")
+    return tmp_path
+
+
+def test_an_app_without_registration_names_what_makes_a_user(company):
+    some = "a_recovery_code_works_once or odd_address_is_refused"
+    options = [f"--app={company}", f"--map={company / 'map.toml'}", "-k", some]
+
+    status, output = run("steps/04", *options)
+
+    assert status == 0, output
+    assert "not offered by this app: /register" in output
