@@ -352,6 +352,17 @@ def test_the_owner_sets_up_a_phone_with_the_code_that_an_operator_gives_them(hos
     assert not recover(host, account, code).is_logged_in()
 
 
+def test_a_reset_ends_a_pending_login_of_before(host):
+    _, account = host.enrolled("ann")
+    pending = host.visitor()
+    host.password(pending, account)
+
+    host.command("reset", account.username, "--reason", "lost")
+
+    for path in ("/login/code", "/login/recovery", "/enrol"):
+        assert is_login(pending.open(path)), path
+
+
 def test_a_set_up_code_is_valid_for_a_day(host):
     _, account = host.enrolled("ann")
     done = host.command("reset", account.username, "--reason", "lost")

@@ -310,6 +310,27 @@ def test_a_set_up_code_is_asked_for_again_when_it_is_replaced_meanwhile(shop):
     assert shop.sql("SELECT encrypted_secret FROM two_factor_users") == [(None,)]
 
 
+def test_a_user_who_has_enrolled_meanwhile_keeps_the_phone(shop):
+    thief, account = shop.visitor(), shop.account("ann")
+    page = shop.password(thief, account)
+    phone = scan(page, shop.clock)
+    views = shop.module("views")
+    verify = views.verify_first_code
+
+    def verify_then_enrol(*values):
+        found = verify(*values)
+        shop.sql("UPDATE two_factor_users SET encrypted_secret = 'of the owner'")
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(views, "verify_first_code", verify_then_enrol)
+        page.fill_in(code=phone.code())
+
+    assert not thief.is_logged_in()
+    stored = shop.sql("SELECT encrypted_secret FROM two_factor_users")
+    assert stored == [("of the owner",)]
+
+
 def test_a_secret_that_is_replaced_while_keys_are_rotated_stays_the_new_one(shop):
     _, account = shop.enrolled("ann")
     cli = shop.module("cli")

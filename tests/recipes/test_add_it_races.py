@@ -18,6 +18,7 @@ from tests.recipes.hosts import Running
 from tests.recipes.hosts import build
 
 MANY = 50  # requests at once
+ROUNDS = 8  # with one code: a race is not lost each time
 LIMIT = 5  # of them are verified, where it is a guess
 
 pytestmark = pytest.mark.races
@@ -96,11 +97,16 @@ def shots(page, **values):
 
 def test_of_fifty_requests_with_one_code_one_logs_in(server, account):
     page = give_password(server, account)
+    fired = shots(page, code=account.authenticator.code())
 
-    pages = fire(server, shots(page, code=account.authenticator.code()))
+    for _ in range(ROUNDS):
+        server.running.sql("UPDATE two_factor_users SET last_time_step = 0")
+        server.running.sql("DELETE FROM two_factor_rate_limit_counters")
+        pages = fire(server, fired)
 
-    assert logged_in(server, pages) == 1
-    assert counted(pages, 302) + counted(pages, 422) + counted(pages, 429) == MANY
+        assert logged_in(server, pages) == 1
+        refused = counted(pages, 422) + counted(pages, 429)
+        assert refused == MANY - 1
 
 
 def test_of_fifty_requests_with_one_recovery_code_one_logs_in(server, account):

@@ -161,8 +161,8 @@ class TwoFactor:
             raise RuntimeError("two_factor.init_app comes after the user loader")
         if not hasattr(load, "asks_for_both_factors"):
             manager.user_loader(self._guarded(load))
-        user_logged_in.connect(self._warn_of_other_door, app)
-        user_logged_out.connect(self.log_out, app)
+        user_logged_in.connect(self._warn_of_other_door, app, weak=False)
+        user_logged_out.connect(self.log_out, app, weak=False)
         app.before_request(self._check_user_loader)
 
     # What your app calls
