@@ -1,5 +1,8 @@
 """Carries what changed in a step since the last commit through the later steps.
 
+Names the recipes in docs/recipes whose changes no longer apply to the last step. They
+have one line around each change, so what git cannot find needs a person.
+
 After a conflict the exit status is 1: resolve it by hand, then carry again.
 """
 
@@ -96,6 +99,15 @@ def carry(file, base, step, later):
     return f"{file}: {later.name}: {word}"
 
 
+def check_recipe(diff, step):
+    """Return whether a recipe's changes still apply to the last step, in words."""
+    repository = step.parents[1]
+    check = ["apply", "--check", f"--directory={step.relative_to(repository)}"]
+    failed, _ = git(*check, str(diff), cwd=repository)
+    words = "CONFLICT: no longer applies" if failed else "still applies"
+    return f"recipe {diff.parent.name}: {words} to {step.name}"
+
+
 def main():
     """Carry what changed; return 1 if there was a conflict."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -111,6 +123,9 @@ def main():
         failed, text = git("cat-file", "--filters", f"{given.base}:./{file}", cwd=step)
         base = None if failed else text
         lines += [carry(file, base, step, later) for later in later_steps]
+    last = (later_steps or [step])[-1]
+    diffs = sorted(last.parents[1].glob("docs/recipes/*/changes.diff"))
+    lines += [check_recipe(diff, last) for diff in diffs]
     print("\n".join(lines) or f"{step.name}: nothing to carry")
     return int(any(": CONFLICT: " in line for line in lines))
 

@@ -315,3 +315,38 @@ def test_it_runs_as_a_command(steps):
     done = subprocess.run([sys.executable, SCRIPT, "1"], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert "app/auth.py: 02-second: merged" in done.stdout
+
+
+# Recipes
+
+
+@pytest.fixture
+def recipe(steps):
+    """Return the diff of a recipe that changes a line of the last step."""
+    diff = Path("docs/recipes/extra/changes.diff").resolve()
+    diff.parent.mkdir(parents=True)
+    diff.write_text(
+        "diff --git a/app/auth.py b/app/auth.py\n--- a/app/auth.py\n+++ b/app/auth.py\n"
+        "@@ -4,3 +4,3 @@\n d\n-e\n+E of the recipe\n f\n"
+    )
+    git("add", ".", folder=steps[0].parents[1])
+    git("commit", "--quiet", "--message=Recipe", folder=steps[0].parents[1])
+    return diff
+
+
+def test_a_recipe_that_still_applies_is_said_to(steps, recipe, carry):
+    change(steps[0], "a", "A\n")
+    change(steps[0], "h", "two\nnew\nlines\nh\n")
+
+    status, lines = carry("01")
+    assert "recipe extra: still applies to 03-third" in lines
+    assert status == 0
+
+
+@pytest.mark.parametrize("line", ["d", "e", "f"])
+def test_a_recipe_whose_lines_are_changed_is_named(steps, recipe, carry, line):
+    change(steps[0], line, "another line\n")
+
+    status, lines = carry("01")
+    assert "recipe extra: CONFLICT: no longer applies to 03-third" in lines
+    assert status == 1
