@@ -24,16 +24,19 @@ ROOT = Path(__file__).parent.parent
 BANK = ROOT / "tests" / "mutants"
 ADD_IT = "add-it"
 COPIED = ("conftest.py", "pyproject.toml", "tutorial.py", ".github", "docs")
-COPIED += ("requirements", "requirements.txt", "steps", "tests", "tools")
+COPIED += ("benchmarks", "requirements", "requirements.txt", "steps", "tests", "tools")
 JUNK = shutil.ignore_patterns("instance", "__pycache__", ".env", ".venv", "*.db*")
 MOST_TESTS_FOR_A_TYPING_MISTAKE = 10
 PASSED, FAILED, NOTHING_CHOSEN = 0, 1, 5  # exit statuses of pytest
+TYPING_MISTAKE = re.compile(
+    r"^E +(?:Syntax|Import|Name|Attribute|Type)Error", re.MULTILINE
+)
 
 
 class Mutant(NamedTuple):
     """A small mistake in one file of a step."""
 
-    step: str  # or "add-it", the package that a reader copies
+    step: str  # or "add-it", the package that a reader copies; or a recipe
     mistake: str  # what the learner got wrong
     file: str
     old: str
@@ -61,6 +64,8 @@ class Suite:
 
     def run(self, step, tests="", marks=""):
         """Run tests until one shows a misbehaviour; return status, name and output."""
+        if is_recipe(step):
+            return self.run_recipe(step, tests)
         named = (
             files_of(tests) if step == ADD_IT else [f"steps/{step}", *files_of(tests)]
         )
@@ -75,6 +80,19 @@ class Suite:
         pipes["env"] = {**os.environ, "COLUMNS": "200"}
         done = subprocess.run(command, cwd=self.folder, **pipes)
         name = self.witness.read_text("utf-8") if self.witness.exists() else ""
+        return done.returncode, name, done.stdout
+
+    def run_recipe(self, recipe, tests):
+        """Run tests of a recipe until one fails; return status, name and output."""
+        with tempfile.TemporaryDirectory() as folder:
+            app = Path(folder, "app")
+            command = [sys.executable, "-m", "tools.recipes", app, recipe]
+            subprocess.run(command, cwd=self.folder, check=True)
+            command = [sys.executable, "-m", "pytest", "tests", "-q", "-x", "-k", tests]
+            done = subprocess.run(command, cwd=app, capture_output=True, text=True)
+        failed = re.search(r"^FAILED (\S+)", done.stdout, re.MULTILINE)
+        is_typing_mistake = TYPING_MISTAKE.search(done.stdout)
+        name = failed[1] if failed and not is_typing_mistake else ""
         return done.returncode, name, done.stdout
 
     def try_mutant(self, mutant):
@@ -118,10 +136,17 @@ def judge(status, witness, output):
     return "BROKEN", "\n  ".join(["it stumbles over a typing mistake", *last])
 
 
+def is_recipe(name):
+    """Return whether mistakes are made in a recipe that changes the last step."""
+    return (ROOT / "docs" / "recipes" / name / "changes.diff").exists()
+
+
 def path_of(mutant, root=ROOT):
     """Return the file in which a mistake is made."""
     if mutant.step == ADD_IT:
         return root / "docs" / "recipes" / ADD_IT / "two_factor" / mutant.file
+    if is_recipe(mutant.step):
+        return root / "docs" / "recipes" / mutant.step / mutant.file
     (step,) = (root / "steps").glob(f"{mutant.step}-*")
     return step / mutant.file
 

@@ -17,9 +17,11 @@ from tools.mutants import files_of
 from tools.mutants import judge
 from tools.mutants import one_of_each_file
 from tools.mutants import path_of
+from tools.recipes import RECIPES
 
 MUTANTS = all_mutants()
 FEWEST = 10  # in a step
+FEWEST_IN_A_RECIPE = 6
 FEWEST_IN_THE_PACKAGE = 25  # that a reader copies
 
 
@@ -43,6 +45,8 @@ def test_every_step_has_its_mistakes_and_no_two_are_the_same():
     changes = {(m.step, m.file, m.old, m.new) for m in MUTANTS}
 
     assert counts.pop("add-it") >= FEWEST_IN_THE_PACKAGE
+    recipes_with_mistakes = [name for name in RECIPES if name != "ai-service"]
+    assert all(counts.pop(name) >= FEWEST_IN_A_RECIPE for name in recipes_with_mistakes)
     assert set(counts) <= set(STEPS)
     assert [step for step in STEPS if counts[step] < FEWEST] == []
     assert len(changes) == len(MUTANTS)
