@@ -23,6 +23,7 @@ from tools import pages
 from tools.steps import files_of
 
 DAY = 24 * 60 * 60
+MOST_LINES = 260
 FIRST_WITH_STORED_SECRETS = "04c"
 CUT = ("02", "03", "04", "05")  # chapters whose pages all end in an app that runs
 NAMES = [name for name in pages.names_of_pages() if name[:2] in CUT]
@@ -112,6 +113,11 @@ def test_the_last_page_ends_in_the_step_itself(number):
     for path in files.keys() | changes.files(number).keys():
         if path not in changes.FILES_WITHOUT_LESSON:
             assert files.get(path) == changes.files(number).get(path), path
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name[2:]])
+def test_a_page_is_not_too_long(name):
+    assert 0 < pages.count_lines(pages.views_of(name)) <= MOST_LINES
 
 
 # Who lost the thread
