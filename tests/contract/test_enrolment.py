@@ -187,7 +187,7 @@ def test_the_waiting_secret_is_gone_from_a_second_tab_too(site, clock):
     assert visitor.open("/enrol").path == "/login/code"
 
 
-@since("04")
+@since("04a")
 @never_red("in the step before nobody comes in between")
 @attack(7)
 def test_a_tab_that_is_confirmed_while_another_one_loads_is_no_failure_of_ours(site):

@@ -325,7 +325,7 @@ def test_no_form_puts_what_is_typed_into_the_address(step, visitor, account):
             assert is_sent_by_post(form), page
 
 
-@since("04")
+@since("04b")
 def test_an_email_address_is_typed_into_a_field_for_one(visitor):
     field = visitor.open("/register").find("input[name=email]")
 

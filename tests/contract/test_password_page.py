@@ -116,7 +116,7 @@ def counted(function, calls):
     return counting
 
 
-@since("04")
+@since("04b")
 @attack(76)
 def test_a_password_may_be_typed_on_a_keyboard_that_does_not_compose_letters(site):
     composed, decomposed = "n\u00e9es de la lune rousse", "ne\u0301es de la lune rousse"

@@ -263,7 +263,7 @@ def test_no_session_of_an_earlier_step_makes_the_server_stumble(step, site):
                 assert here.open(path).status == 200, path
 
 
-@since("04")
+@since("04b")
 @attack(33)
 def test_a_copied_cookie_is_dead_after_logout(site, account):
     victim = site.visitor()
@@ -276,7 +276,7 @@ def test_a_copied_cookie_is_dead_after_logout(site, account):
     assert thief.open("/").path.startswith("/login")
 
 
-@since("04")
+@since("04b")
 @attack(33)
 def test_every_logout_ends_the_cookies_that_were_copied_before_it(site, account):
     victim = site.visitor()
@@ -288,7 +288,7 @@ def test_every_logout_ends_the_cookies_that_were_copied_before_it(site, account)
         assert not thief.is_logged_in()
 
 
-@since("04")
+@since("04b")
 @attack(33)
 def test_logging_out_ends_the_sessions_on_all_devices_and_of_no_other_user(site):
     account, other = site.account(), site.account()
@@ -306,7 +306,7 @@ def test_logging_out_ends_the_sessions_on_all_devices_and_of_no_other_user(site)
     assert start_other_step.is_logged_in()
 
 
-@since("04")
+@since("04b")
 @attack(30)
 def test_a_copy_of_a_pending_login_is_dead_after_logout(site, account):
     owner = site.visitor()
@@ -359,7 +359,7 @@ def test_a_new_authenticator_that_one_user_began_is_not_offered_to_the_next(site
     assert page.find("[name=current_password]")
 
 
-@since("04")
+@since("04b")
 def test_the_page_says_that_logging_out_ends_all_sessions(visitor, account):
     page = visitor.log_in(account)
 

@@ -42,7 +42,7 @@ def test_an_unused_session_ends_after_half_an_hour(site, account, clock, seconds
     assert not visitor.is_logged_in()
 
 
-@since("04")
+@since("04a")
 @never_red("a session of the step before lives for days")
 @attack(37)
 def test_a_session_lives_on_after_a_break_of_half_an_hour(site, account, clock):
@@ -52,7 +52,7 @@ def test_a_session_lives_on_after_a_break_of_half_an_hour(site, account, clock):
     assert visitor.is_logged_in()
 
 
-@since("04")
+@since("04a")
 @never_red("a session of the step before lives for days")
 @attack(37)
 @pytest.mark.parametrize("path", ["/", "/account", "/account/password", "/login"])
@@ -98,7 +98,7 @@ def test_a_key_that_is_changed_by_plan_ends_no_session(site, account, clock):
     assert after.open("/account/recovery-codes").fill_in(**values).status == 200
 
 
-@since("04")
+@since("04a")
 @never_red("no step before has a session that survives another key")
 @attack(163)
 def test_a_key_that_was_stolen_and_replaced_opens_nothing(site, account):

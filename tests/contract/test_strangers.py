@@ -316,7 +316,7 @@ def assert_nothing_was_locked(work, names):
     assert [writes for _, writes in work if writes] == []
 
 
-@since("04")
+@since("04b")
 @attack(152)
 @pytest.mark.ours
 def test_a_new_user_s_password_is_hashed_before_anything_is_written(site, work):
@@ -327,7 +327,7 @@ def test_a_new_user_s_password_is_hashed_before_anything_is_written(site, work):
     assert_nothing_was_locked(work, {"hash", "zxcvbn"})
 
 
-@since("04")
+@since("04b")
 @attack(152, 9)
 @pytest.mark.ours
 def test_at_the_login_a_password_is_hashed_before_anything_is_written(site, work):

@@ -122,7 +122,7 @@ def test_a_guesser_does_not_lock_the_owner_out(site, account, attacker, owner):
     assert site.visitor(network=owner).give_password(account).status == 200
 
 
-@since("04")
+@since("04d")
 @attack(63)
 def test_the_addresses_of_one_home_are_one_network(site, account):
     for number in range(LIMIT):
@@ -297,7 +297,7 @@ def test_a_second_worker_brings_five_more_guesses(site, account):
             assert guess_password(visitor, account.username) == 422
 
 
-@since("04")
+@since("04d")
 @attack(65)
 def test_one_password_on_many_names_is_stopped_after_twenty(site):
     for number in range(20):
@@ -308,7 +308,7 @@ def test_one_password_on_many_names_is_stopped_after_twenty(site):
     assert guess_password(elsewhere, "user20") == 422
 
 
-@since("04")
+@since("04a")
 @attack(65)
 @never_red("step 03 has no limit for a network")
 def test_thirty_honest_logins_from_one_network_are_not_stopped(site, account):
@@ -316,7 +316,7 @@ def test_thirty_honest_logins_from_one_network_are_not_stopped(site, account):
         site.visitor().log_in(account)
 
 
-@since("04")
+@since("04d")
 @attack(65)
 def test_a_class_behind_one_address_logs_in(site):
     accounts = [site.account() for _ in range(15)]
@@ -325,7 +325,7 @@ def test_a_class_behind_one_address_logs_in(site):
         site.visitor().log_in(account)
 
 
-@since("04")
+@since("04d")
 @attack(121)
 def test_own_logins_in_between_do_not_clear_the_count_of_a_sprayer(site, account):
     for number in range(20):
@@ -336,7 +336,7 @@ def test_own_logins_in_between_do_not_clear_the_count_of_a_sprayer(site, account
     assert guess_password(site.visitor(), "user20") == 429
 
 
-@since("04")
+@since("04d")
 @attack(121)
 def test_a_login_of_the_window_before_gives_a_sprayer_nothing_back(
     site, account, clock
@@ -355,7 +355,7 @@ def test_a_login_of_the_window_before_gives_a_sprayer_nothing_back(
     assert guess_password(site.visitor(), "user20") == 429
 
 
-@since("04")
+@since("04d")
 @attack(67)
 def test_a_botnet_is_stopped_after_fifty_guesses_at_one_account(site, account):
     for number in range(50):
@@ -366,7 +366,7 @@ def test_a_botnet_is_stopped_after_fifty_guesses_at_one_account(site, account):
     assert guess_password(last, account.username) == 429
 
 
-@since("04")
+@since("04a")
 @attack(67)
 @never_red("step 03 has no cap")
 def test_below_the_cap_the_owner_is_not_locked_out(site, account):
@@ -376,7 +376,7 @@ def test_below_the_cap_the_owner_is_not_locked_out(site, account):
     site.visitor(network="198.51.100.1").log_in(account)
 
 
-@since("04")
+@since("04d")
 @attack(123)
 def test_many_networks_of_one_customer_are_stopped_after_a_hundred(site):
     for number in range(100):
@@ -388,7 +388,7 @@ def test_many_networks_of_one_customer_are_stopped_after_a_hundred(site):
     assert guess_password(site.visitor(network="2001:db8:1::1"), "somebody") == 422
 
 
-@since("04")
+@since("04d")
 @attack(123, 146)
 def test_of_a_hundred_guesses_of_one_customer_ten_may_be_for_one_account(site, account):
     for number in range(10):
@@ -402,7 +402,7 @@ def test_of_a_hundred_guesses_of_one_customer_ten_may_be_for_one_account(site, a
         site.visitor(network=elsewhere).log_in(account)
 
 
-@since("04")
+@since("04d")
 @attack(146)
 def test_a_complete_login_gives_its_customer_the_guesses_at_the_account_back(
     site, account
@@ -460,7 +460,7 @@ def test_wrong_passwords_in_a_row_have_no_end(site, account, clock):
     assert site.visitor().give_password(account).status == 200
 
 
-@since("04")
+@since("04d")
 @attack(63)
 def test_an_ipv4_address_in_ipv6_spelling_is_the_same_network(site, account):
     for _ in range(LIMIT):
@@ -471,7 +471,7 @@ def test_an_ipv4_address_in_ipv6_spelling_is_the_same_network(site, account):
     assert guess_password(other, account.username) == 422
 
 
-@since("04")
+@since("04d")
 @attack(26)
 def test_a_clock_that_is_set_right_makes_no_user_wait_longer(visitor, account, clock):
     for _ in range(LIMIT + 1):
@@ -482,7 +482,7 @@ def test_a_clock_that_is_set_right_makes_no_user_wait_longer(visitor, account, c
     assert guess_password(visitor, account.username) == 422
 
 
-@since("04")
+@since("04a")
 @attack(69, 70)
 @never_red("in one process the seconds come in their order")
 def test_a_server_whose_clock_is_a_second_late_gives_no_guess_back(
@@ -495,7 +495,7 @@ def test_a_server_whose_clock_is_a_second_late_gives_no_guess_back(
     assert guess_password(visitor, account.username) == 429
 
 
-@since("04")
+@since("04d")
 @attack(133)
 @never_red("step 03 has no tables that could grow")
 def test_a_throttled_network_fills_no_table(site):
@@ -527,7 +527,7 @@ def test_old_counts_and_abandoned_enrolments_stay_forever(site, account, clock):
     assert [site.sql(f"SELECT count(*) FROM {t}") for t in GROWING] > before
 
 
-@since("04")
+@since("04a")
 @attack(135)
 @never_red("the counts of step 03 are apart as well")
 def test_counts_of_different_kinds_do_not_touch_each_other(site, account):
@@ -542,7 +542,7 @@ def test_counts_of_different_kinds_do_not_touch_each_other(site, account):
     assert named_like_the_network == 422
 
 
-@since("04")
+@since("04d")
 @attack(81)
 @never_red("step 03 keeps its counts in memory")
 def test_the_names_of_counts_cannot_be_found_out_without_the_key(step, clock):
@@ -556,7 +556,7 @@ def test_the_names_of_counts_cannot_be_found_out_without_the_key(step, clock):
     assert not seen[0] & seen[1]
 
 
-@since("04")
+@since("04d")
 @attack(81)
 @never_red("step 03 keeps its counts in memory")
 def test_what_was_typed_is_not_stored_with_the_counts(site):

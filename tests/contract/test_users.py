@@ -5,7 +5,7 @@ from tests.kit.marks import attack
 from tests.kit.marks import since
 
 
-@since("04")
+@since("04a")
 @attack(61)
 def test_the_recovery_code_of_another_user_is_refused_and_not_used_up(site):
     owner, thief = site.account(), site.account()

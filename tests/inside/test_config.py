@@ -395,7 +395,7 @@ def test_no_command_starts_without_settings_unless_in_development(folder, comman
     assert not (folder / "instance").exists()
 
 
-@since("04")
+@since("04a")
 @never_red("the step before starts with any configuration")
 @attack(99)
 def test_a_good_configuration_starts(request, folder):
@@ -407,7 +407,7 @@ def test_a_good_configuration_starts(request, folder):
     assert not (folder / "instance").exists()
 
 
-@since("04")
+@since("04a")
 @never_red("the step before starts with any configuration")
 @attack(99)
 @pytest.mark.parametrize(
@@ -424,7 +424,7 @@ def test_good_addresses_are_taken(start, address):
     assert refusal(start, GOOD | {"BASE_URL": address}) == ""
 
 
-@since("04")
+@since("04a")
 @never_red("the step before starts with any configuration")
 @attack(100)
 @pytest.mark.parametrize("blank", ["", " "])
@@ -437,7 +437,7 @@ def test_several_keys_may_be_given(start, blank):
 # Development
 
 
-@since("04")
+@since("04a")
 @never_red("the step before starts without settings as well")
 @attack(140)
 def test_development_works_with_nothing(folder):
@@ -474,7 +474,7 @@ def test_no_variable_makes_hashing_cheap_or_opens_a_way_around(step, start):
     assert "DUMMY_PASSWORD_HASH" not in app.config
 
 
-@since("04")
+@since("04a")
 @never_red("the demo ended with the database")
 @attack(114, 10)
 def test_nothing_of_the_demo_is_left_in_the_code(step):

@@ -120,7 +120,7 @@ def assert_bounded(parts):
     assert len([part for part in parts if part > 24 * 25 // 2]) <= 2 * 6
 
 
-@since("04")
+@since("04b")
 @attack(144)
 @pytest.mark.ours
 @pytest.mark.parametrize("dear", DEAR)
@@ -146,7 +146,7 @@ def test_wherever_a_password_is_chosen_it_is_measured_so(site, searched, form, d
     assert_bounded(searched)
 
 
-@since("04")
+@since("04a")
 @attack(144)
 def test_a_password_full_of_look_alikes_is_no_reason_to_refuse_it(site):
     account = register(site.visitor(), password=LOOK_ALIKES)
@@ -155,7 +155,7 @@ def test_a_password_full_of_look_alikes_is_no_reason_to_refuse_it(site):
     assert visitor.give_password(account).path == "/enrol"
 
 
-@since("04")
+@since("04b")
 @attack(75, 144)
 @pytest.mark.parametrize(
     "password",

@@ -42,7 +42,7 @@ def bytes_of(site):
     return b"".join(file.read_bytes() for file in files)
 
 
-@since("04")
+@since("04a")
 @attack(81, 55)
 @never_red("step 03 has no database that could be stolen")
 def test_a_stolen_database_holds_nothing_that_opens_the_door(site, clock):
@@ -56,7 +56,7 @@ def test_a_stolen_database_holds_nothing_that_opens_the_door(site, clock):
         assert secret.replace("-", "").encode() not in stolen, secret
 
 
-@since("04")
+@since("04a")
 @attack(81)
 def test_equal_passwords_have_hashes_that_differ(site):
     site.account_without_factor()
@@ -66,7 +66,7 @@ def test_equal_passwords_have_hashes_that_differ(site):
     assert len(hashes) == 2
 
 
-@since("04")
+@since("04a")
 @attack(81)
 def test_passwords_are_hashed_as_owasp_asks(step, clock):
     method = "scrypt:32768:8:3"
@@ -77,7 +77,7 @@ def test_passwords_are_hashed_as_owasp_asks(step, clock):
     assert app.config.get("PASSWORD_HASH_METHOD") == method
 
 
-@since("04")
+@since("04a")
 @attack(81)
 def test_a_new_password_is_hashed_as_the_configuration_says(step, clock):
     site = step.start(clock, PASSWORD_HASH_METHOD="pbkdf2:sha256:3")
@@ -87,7 +87,7 @@ def test_a_new_password_is_hashed_as_the_configuration_says(step, clock):
     assert password_hash.startswith("pbkdf2:sha256:3$")
 
 
-@since("04")
+@since("04a")
 @attack(81)
 @never_red("step 03 keeps its secrets in memory: another process has none")
 def test_a_stolen_database_is_of_no_use_without_the_keys(site, account):
@@ -100,7 +100,7 @@ def test_a_stolen_database_is_of_no_use_without_the_keys(site, account):
     site.visitor().log_in(account)
 
 
-@since("04")
+@since("04c")
 @attack(81)
 def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
     site = step.start(clock, TESTING=False)
@@ -151,7 +151,7 @@ def errors_in(log):
     return [record.getMessage() for record in records]
 
 
-@since("04")
+@since("04a")
 @attack(160)
 @pytest.mark.parametrize("stored", UNREADABLE_HASHES)
 def test_a_hash_of_an_unknown_kind_is_rejected_like_a_wrong_password(
@@ -222,7 +222,7 @@ def write_nonsense(site):
     return site.start_again(TESTING=False)
 
 
-@since("04")
+@since("04d")
 @attack(160)
 @pytest.mark.parametrize("spoil", [lose_the_keys, copy_a_row, write_nonsense])
 def test_a_secret_that_cannot_be_read_is_rejected_like_a_wrong_code(
@@ -247,7 +247,7 @@ def test_a_secret_that_cannot_be_read_is_rejected_like_a_wrong_code(
     assert recover(broken, account, account.recovery_code()).path == "/"
 
 
-@since("04")
+@since("04a")
 @attack(160)
 @never_red("step 03 keeps its secrets in memory: another process has none")
 def test_a_code_that_could_not_be_checked_stays_good(site, account, clock):
@@ -325,7 +325,7 @@ def test_no_operator_learns_that_the_keys_are_wrong_before_a_user_does(
     assert errors_in(log) == []
 
 
-@since("04")
+@since("04d")
 @attack(70, 18)
 def test_everything_outlives_a_restart(site, account):
     code = account.authenticator.code()
@@ -343,7 +343,7 @@ def test_everything_outlives_a_restart(site, account):
     assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
-@since("04")
+@since("04d")
 def test_an_email_without_a_recipient_is_not_stored(site):
     nobody = text("INSERT INTO recovery_codes (code_hash, user_id) VALUES ('x', 999)")
 
@@ -351,7 +351,7 @@ def test_an_email_without_a_recipient_is_not_stored(site):
         connection.execute(nobody)
 
 
-@since("04")
+@since("04d")
 @attack(5)
 def test_a_session_of_a_user_who_is_gone_is_no_login(site, account):
     visitor = site.visitor()
@@ -363,7 +363,7 @@ def test_a_session_of_a_user_who_is_gone_is_no_login(site, account):
     assert visitor.open("/").path.startswith("/login")
 
 
-@since("04")
+@since("04c")
 @attack(130)
 def test_a_session_whose_second_factor_was_removed_is_no_login(site, account):
     visitor = site.visitor()
@@ -374,7 +374,7 @@ def test_a_session_whose_second_factor_was_removed_is_no_login(site, account):
     assert visitor.give_password(account).path == "/enrol"
 
 
-@since("04")
+@since("04c")
 @attack(50)
 def test_a_secret_waits_no_longer_once_it_is_confirmed(site, clock):
     visitor = site.visitor()
@@ -406,7 +406,7 @@ def failing(step, clock):
     return site
 
 
-@since("04")
+@since("04c")
 @attack(118)
 def test_a_code_whose_commit_fails_logs_no_user_in_and_stays_good(failing):
     account = failing.account()
@@ -428,7 +428,7 @@ def test_a_code_whose_commit_fails_logs_no_user_in_and_stays_good(failing):
     assert page.fill_in(code=code).path == "/"
 
 
-@since("04")
+@since("04d")
 @attack(69, 118)
 def test_a_guess_is_spent_even_if_its_commit_fails(failing):
     account = failing.account()
@@ -442,7 +442,7 @@ def test_a_guess_is_spent_even_if_its_commit_fails(failing):
     assert page.fill_in(code=code).status == 429
 
 
-@since("04")
+@since("04d")
 @attack(118)
 def test_a_recovery_code_whose_commit_fails_stays_good(failing):
     account = failing.account()
@@ -458,7 +458,7 @@ def test_a_recovery_code_whose_commit_fails_stays_good(failing):
     assert recover(failing, account, code).status == 422
 
 
-@since("04")
+@since("04d")
 @attack(118)
 def test_an_enrolment_whose_commit_fails_can_be_repeated(failing, clock):
     account, visitor = failing.account_without_factor(), failing.visitor()
@@ -476,7 +476,7 @@ def test_an_enrolment_whose_commit_fails_can_be_repeated(failing, clock):
     failing.visitor().log_in(account)
 
 
-@since("04")
+@since("04a")
 @attack(118)
 def test_a_registration_whose_commit_fails_leaves_nothing_behind(failing):
     failing.fails = True
@@ -547,7 +547,7 @@ def test_a_move_whose_commit_fails_leaves_the_old_authenticator_good(failing, cl
     failing.visitor().log_in(account)
 
 
-@since("04")
+@since("04a")
 @attack(137)
 def test_a_database_that_is_gone_is_owned_on_a_page_of_our_look(step, clock, tmp_path):
     good = step.start(clock)
@@ -569,7 +569,7 @@ def test_a_database_that_is_gone_is_owned_on_a_page_of_our_look(step, clock, tmp
     assert "Set-Cookie" not in page.headers
 
 
-@since("04")
+@since("04a")
 @attack(137)
 @never_red("step 03 has no database that anybody waits for")
 def test_many_at_once_never_wait_for_one_another(step, clock):
@@ -590,7 +590,7 @@ def end_all_sessions_after_the_next_commit(site):
     event.listen(session, "after_commit", end_all_sessions, once=True)
 
 
-@since("04")
+@since("04a")
 @attack(33)
 @never_red("in step 03 nothing ends the sessions of others")
 def test_a_login_that_is_ended_while_its_code_is_checked_stays_ended(site, account):
@@ -602,7 +602,7 @@ def test_a_login_that_is_ended_while_its_code_is_checked_stays_ended(site, accou
     assert not visitor.is_logged_in()
 
 
-@since("04")
+@since("04a")
 @attack(33)
 @never_red("in step 03 nothing ends the sessions of others")
 def test_a_login_that_is_ended_while_an_authenticator_is_set_up_stays_ended(

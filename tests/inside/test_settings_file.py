@@ -102,7 +102,7 @@ def test_a_server_reads_no_file_but_ours(folder):
     assert python(folder, "-c", question).stdout == f"{KEY}\n"
 
 
-@since("04")
+@since("04a")
 @never_red("the file is not ours in a step without a database either")
 def test_the_database_of_another_project_is_left_alone(step, folder):
     (folder.parent / ".env").write_text("DATABASE_URL=sqlite:///theirs.db\n")

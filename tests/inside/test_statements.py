@@ -135,7 +135,7 @@ def cost_of(act, site):
     return counted["statements"], counted["commits"]
 
 
-@since("04")
+@since("04d")
 @never_red(NOT_COUNTED)
 @pytest.mark.parametrize(("act", "costs"), COSTS, ids=[a.__name__ for a, _ in COSTS])
 def test_a_request_costs_no_more_statements_than_it_needs(site, act, costs):

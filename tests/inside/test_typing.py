@@ -181,7 +181,7 @@ def test_a_password_manager_learns_whose_password_it_is(site, account, path):
 # Passwords
 
 
-@since("04")
+@since("04b")
 @pytest.mark.parametrize(
     ("password", "words"),
     [

@@ -48,7 +48,7 @@ def test_a_step_works_in_a_folder_of_any_name(step, odd_folder, monkeypatch):
         assert app.test_client().get("/readyz").data == b"ready\n"
 
 
-@since("04")
+@since("04c")
 @never_red("step 03 makes no files")
 def test_the_keys_are_kept_where_a_file_can_have_one_name_only(
     step, clock, tmp_path, monkeypatch
@@ -69,7 +69,7 @@ def test_the_keys_are_kept_where_a_file_can_have_one_name_only(
     assert module.load_or_create_key(app, "SECRET_KEY") != key
 
 
-@since("04")
+@since("04c")
 @never_red("step 03 makes no files")
 def test_the_key_is_that_of_the_process_that_was_faster(
     step, clock, tmp_path, monkeypatch
@@ -92,7 +92,7 @@ def test_the_key_is_that_of_the_process_that_was_faster(
     assert found == ["theirs", "theirs"]
 
 
-@since("04")
+@since("04c")
 @never_red("step 03 makes no files")
 def test_a_key_file_of_earlier_days_still_counts(step, clock, tmp_path, monkeypatch):
     module = load_step(step.folder)
@@ -103,7 +103,7 @@ def test_a_key_file_of_earlier_days_still_counts(step, clock, tmp_path, monkeypa
     assert module.load_or_create_key(app, "TOTP_KEYS") == "0f" * 32
 
 
-@since("04")
+@since("04a")
 def test_an_sqlite_that_is_too_old_is_named_at_the_start(step, clock, monkeypatch):
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
     monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
