@@ -63,7 +63,7 @@ class Fernet:
         """Return the head and the ciphertext of a token whose signature is right."""
         try:
             data = base64.urlsafe_b64decode(token)
-        except (TypeError, ValueError, binascii.Error):
+        except (TypeError, binascii.Error):
             raise InvalidToken from None
         signed, signature = data[:-SIGNATURE_BYTES], data[-SIGNATURE_BYTES:]
         is_right = hmac.compare_digest(signature, self._sign(signed))
