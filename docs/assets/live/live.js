@@ -168,6 +168,7 @@ function show() {
   frame.title = state.who === "you" ? "The app" : "The app, in the thief's browser";
   frame.srcdoc = html.replace("/*bridge*/", () => BRIDGE);
   part("frame").replaceWith(frame);
+  part("live").dataset.pages = Number(part("live").dataset.pages ?? 0) + 1;
 }
 
 function follow({ source, data }) {
