@@ -10,6 +10,7 @@ import pytest
 
 from tests.kit.stage import ROOT
 from tests.recipes.conftest import applied
+from tests.recipes.test_recipes import commands_of
 from tools import recipes
 
 ALONE = [pytest.param((name,), id=name) for name in recipes.RECIPES]
@@ -51,6 +52,22 @@ def test_the_tables_of_recipes_are_those_of_their_migrations(names, tmp_path):
         words = ["flask", "--debug", "db", *command.split()]
         status, said = run(applied(*names), *words, DATABASE_URL=url)
         assert status == 0, said
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES[1:])
+def test_the_page_of_a_recipe_applies_it_as_the_tests_do(name):
+    commands = commands_of(f"{name}.md")
+    first = commands.index("cp -r steps/06-deploy ../my-service")
+    *copied, tests = commands[first : first + 6]
+
+    assert tests == "python -m pytest tests"
+    assert copied == [
+        "cp -r steps/06-deploy ../my-service",
+        f"cp -r docs/recipes/{name}/. ../my-service",
+        "cd ../my-service",
+        "git init",
+        "git apply changes.diff",
+    ]
 
 
 def test_a_recipe_changes_few_lines_and_no_file_is_in_its_way():
