@@ -43,7 +43,7 @@ def test_our_suite_finds_what_the_app_itself_lacks_and_nothing_else(tmp_path):
     shutil.copytree(Path(database).parent / "after", folder)
     shutil.copy(ROOT / "tests/recipes/suite_app.py", folder / "app.py")
     files = [f"tests/contract/{name}.py" for name in FILES]
-    options = [f"--app={folder}", f"--map={HOSTS / 'shop' / 'map.toml'}"]
+    options = ["--all", f"--app={folder}", f"--map={HOSTS / 'shop' / 'map.toml'}"]
 
     command = [
         sys.executable,
