@@ -65,6 +65,7 @@ export class Editor {
         ],
       }),
     );
+    this.view.scrollDOM.tabIndex = 0; // so that the keyboard can scroll it
     if (target) this.show(target);
   }
 
