@@ -18,6 +18,7 @@
     ::: links                                      all pages elsewhere that ours link to
     ::: live                                       the app of a step, in the page
     ::: try 02 replay                              a button that opens it there
+    ::: replay                                     the replay attack, to try by hand
     ::: licences                                   what `python -m live.pack` has packed
 
 A `code` or `diff` without symbols shows the file. What stands indented below it is the
@@ -62,6 +63,8 @@ from tools.directives import sections
 from tools.steps import ROOT
 from tools.steps import count
 from tools.steps import steps
+from tools.totp import RFC_KEY
+from tools.totp import totp
 
 ASSETS = ROOT / "docs" / "assets"
 LIVE = ROOT / "live"
@@ -576,6 +579,30 @@ def show_try(block, is_last):
     yield (f"<p>{button}</p>{assets_of('beside')}",)
 
 
+def show_replay(block, is_last):
+    """Show the replay attack, to try by hand; without JavaScript, as a table."""
+    codes = [totp(RFC_KEY, 60_000_000 + place) for place in range(5)]
+    rows = (
+        (codes[1], "accepted: it is the code of now"),
+        (codes[1], "rejected: it was used already"),
+        (codes[0], "rejected: it is still in the window, but a later one was used"),
+        (codes[2], "accepted, half a minute later"),
+    )
+    cells = "".join(f"<tr><td>{code}</td><td>{what}</td></tr>" for code, what in rows)
+    folder = "../" * block.words.count("deep") + "assets/live/demos"
+    yield (
+        f"<figure class=\"live-demo\" data-codes='{json.dumps(codes)}'>"
+        "<figcaption><strong>A thief filmed your codes.</strong> Type some of them in, "
+        "as often as you like.</figcaption>"
+        f"<table><tr><th>code</th><th>answer</th></tr>{cells}</table>"
+        '<div data-demo hidden><ol></ol><p role="status"></p>'
+        '<p><button type="button" data-later>Half a minute later</button> '
+        '<button type="button" data-again>Again</button></p></div></figure>'
+        f'<link rel="stylesheet" href="{folder}.css">'
+        f'<script type="module" src="{folder}.js"></script>',
+    )
+
+
 def show_licences(block, is_last):
     """List the parts that were packed, with the licence of each."""
     file = PACKS / "licences.json"
@@ -608,6 +635,7 @@ DIRECTIVES = {
     "live": (show_live, 0),
     "try": (show_try, 2),
     "licences": (show_licences, 0),
+    "replay": (show_replay, 0),
 }
 
 
