@@ -539,7 +539,8 @@ def test_render_hands_the_same_settings_to_both_processes(folder):
 
 
 def test_the_procfile_starts_what_the_services_start(folder):
-    lines = dict(line.split(": ") for line in read(folder, "Procfile").splitlines())
+    lines = read(folder, "Procfile").splitlines()
+    lines = dict(line.split(": ") for line in lines if not line.startswith("#"))
     assert lines == {
         "web": "gunicorn wsgi:app",
         "worker": "flask mail-worker",

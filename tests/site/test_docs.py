@@ -517,8 +517,8 @@ def test_the_table_of_attacks_says_what_is_open(built):
     }
 
     assert len(rows) == len(ATTACKS)
-    assert rows["33"][1:5] == [ATTACKS[33].what, "open", "open", "open"]
-    assert rows["12"][1:5] == [ATTACKS[12].what, "", "holds", "holds"]
+    assert rows["33"][1:5] == [ATTACKS[33].what, *["✗ open"] * 3]
+    assert rows["12"][1:5] == [ATTACKS[12].what, "", "✓ holds", "✓ holds"]
 
 
 @pytest.mark.site
