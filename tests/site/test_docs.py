@@ -522,6 +522,17 @@ def test_the_table_of_attacks_says_what_is_open(built):
 
 
 @pytest.mark.site
+def test_each_page_says_to_a_search_engine_what_it_is_about(built):
+    descriptions = [
+        page.css_first("meta[name=description]").attributes["content"]
+        for page in pages_of(built).values()
+        if page.css_first("link[rel=canonical]")  # a page that redirects has none
+    ]
+    assert all(50 <= len(text) <= 170 for text in descriptions), descriptions
+    assert len({*descriptions}) == len(descriptions)
+
+
+@pytest.mark.site
 def test_nothing_on_a_page_comes_from_another_host(built):
     for name, page in pages_of(built).items():
         for node in page.css("[src], link[href], [srcset], [data-src], use, iframe"):
