@@ -52,6 +52,8 @@ Two Steps In: a Flask login with two-factor authentication, in six chapters
 
   run [STEP] [--port N]     start a step; without a number, the last there is
   test [STEP ...] [OPTION]  test some steps, or all; the options are those of pytest
+  watch STEP --app=DIR      check your own app whenever you save a file of it
+  hint STEP --app=DIR       give a hint for the next thing to do; ask again for more
   code [KEY]                show the code that a phone would show now
   diff STEP STEP [FILE]     show what changed from one step to another
   page PAGE DIR             write the app as it is after a page of a chapter
@@ -463,6 +465,24 @@ def run_tests(words):
     return start([str(PYTHON), *command])
 
 
+def watch_app(words):
+    """Check a reader's own app whenever a file of it is saved."""
+    return help_along("watch", words)
+
+
+def give_hint(words):
+    """Give a hint for the next thing to do in a reader's own app."""
+    return help_along("hint", words)
+
+
+def help_along(kind, words):
+    """Have tools/watch.py check a reader's own app; the paths hold in this folder."""
+    set_up(ROOT / "requirements" / "test.in")
+    # -P keeps this folder, in which there may be an app.py, out of Python's path
+    command = [str(PYTHON), "-P", "-m", "tools.watch", kind, *words]
+    return start(command, settings={"PYTHONPATH": str(ROOT)})
+
+
 def for_pytest(words, at_root):
     """Return the words for pytest, with steps as paths that hold in this folder.
 
@@ -549,6 +569,8 @@ def start_at_root(command):
 COMMANDS = {
     "run": run_step,
     "test": run_tests,
+    "watch": watch_app,
+    "hint": give_hint,
     "code": show_code,
     "diff": show_diff,
     "page": write_page,

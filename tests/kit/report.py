@@ -207,8 +207,8 @@ class Progress:
     With xdist each worker collects the tests and runs some; the reports meet here.
     """
 
-    gap = None  # the heading of the first stop that is not typed, and its code
-    changed = None  # the code that is typed, but not as the chapter has it
+    gap = None  # the heading of the first stop that is not typed, and its lesson
+    changed = None  # the lesson that is typed, but not as the chapter has it
     find_later = list  # what returns where to go if the app is that of a later step
 
     def __init__(self, target, is_whole, shows_all=True):
@@ -322,17 +322,27 @@ class Progress:
     def broken_lines(self, broken):
         """Return what the first promise asks for, what happened, and where to look."""
         first = self.first_of(broken)
-        place, code = self.gap or (first.heading, None)
+        place, lessons = self.place_to_look(first)
         lines = [f"Next: {first.sentence}"]
         lines += [f"    {line}" for line in first.complaint[:3]]
         lines.append(f"Read: {place}")
-        code = code or self.changed or stops.code_below(self.target, place)
+        code = "; ".join(dict.fromkeys(map(stops.code_of, lessons)))
         lines += [f"Code: {code}"] if code else []
         lines += change_lines(self.target)
         lines += [MAP_HELP] if first.complaint[0].startswith(LACKS) else []
         if len(broken) > 1 and not self.shows_all:
             lines.append(f"Not kept yet besides: {len(broken) - 1} (--all shows them)")
         return lines
+
+    def place_to_look(self, promise):
+        """Return the heading to read, and the lessons that show the code."""
+        if self.gap:
+            heading, lesson = self.gap
+            return heading, [lesson]
+        place = promise.heading
+        if self.changed:
+            return place, [self.changed]
+        return place, stops.lessons_below(self.target, place)
 
     def first_of(self, broken):
         """Return the promise to keep next: of the first stop that is not typed."""

@@ -71,7 +71,7 @@ def is_typed_along(name, folder):
 
 
 def first_below(name, folder, share):
-    """Return the heading and the code of the first explanation that is typed less.
+    """Return the heading and the first explanation below it that is typed less.
 
     None if there is no such one, or if the app is not the one of the chapters.
     """
@@ -82,7 +82,7 @@ def first_below(name, folder, share):
         for lesson in stop.lessons:
             is_code = lesson.path.startswith(RUN)
             if is_code and share_typed(lesson, files) < share:
-                return stop.heading, code_of(lesson)
+                return stop.heading, lesson
     return None
 
 
@@ -93,9 +93,9 @@ def code_of(lesson):
     return f"{lesson.path}: {', '.join(names)}" if names else lesson.path
 
 
-def code_below(name, heading):
-    """Return what is typed first below a heading, or nothing."""
+def lessons_below(name, heading):
+    """Return the first two explanations below a heading, if there are any."""
     lessons = [
         one for stop in stops(name) if stop.heading == heading for one in stop[1]
     ]
-    return "; ".join(dict.fromkeys(map(code_of, lessons[:2])))
+    return lessons[:2]

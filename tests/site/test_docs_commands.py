@@ -21,6 +21,7 @@ from tests.kit.stage import STEPS
 from tests.kit.stage import Stage
 from tools import pages
 from tools.steps import find_step
+from tools.watch import read_words
 
 EACH_PAGE = sorted((ROOT / "docs").glob("*.md"))
 FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
@@ -131,6 +132,13 @@ class Reader:
         command = [sys.executable, "tutorial.py", "page", page, self.folder / folder]
         self.terminal(command)
         assert (self.folder / folder / "app" / "__init__.py").exists()
+
+    def watch_(self, number, *options):
+        """Have an app watched: tests/tools/test_watch.py does it."""
+        assert read_words(["watch", number, f"--app={self.folder}"]).number == number
+        assert {option.partition("=")[0] for option in options} <= OF_YOUR_OWN_APP
+
+    hint_ = watch_
 
     def test_(self, number, *options):
         """Have the words understood: to run these tests is what the suite does."""

@@ -808,6 +808,18 @@ def test_the_exit_status_is_that_of_pytest(copy):
     assert copy.do("test") == 7
 
 
+@needs_posix
+@pytest.mark.parametrize("kind", ["watch", "hint"])
+def test_who_asks_for_help_gets_it_from_the_tool_in_this_folder(copy, kind):
+    copy.with_venv("requirements/test.in")
+
+    copy.do(kind, "02", "--app=my-app")
+
+    (call,) = copy.calls("tools.watch")
+    assert call["words"] == ["-P", "-m", "tools.watch", kind, "02", "--app=my-app"]
+    assert call["env"]["PYTHONPATH"] == call["folder"] == str(copy.root)
+
+
 def test_testing_a_step_that_does_not_exist_installs_nothing(copy, capsys):
     assert copy.do("test", "8") == 1
     assert "There is no step 8." in capsys.readouterr().err
@@ -976,7 +988,7 @@ def test_a_reader_who_has_seen_enough_gets_no_traceback(copy):
 def test_help_shows_every_command(copy, capsys, words):
     assert copy.do(*words) == 0
     output = capsys.readouterr().out
-    for name in ("run", "test", "code", "diff", "attacks", "docs"):
+    for name in ("run", "test", "watch", "hint", "code", "diff", "attacks", "docs"):
         assert f"\n  {name} " in output
     assert max(map(len, output.splitlines())) <= 84
 
