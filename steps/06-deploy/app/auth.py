@@ -40,9 +40,9 @@ def login():
         username, network = form.username.data, rate_limit.client_network()
         device_id = device_cookie.find_device_id(username)
         rate_limit.count_attempt_now("login_password", username, network, device_id)
-        user = users.authenticate(username, form.password.data)
+        user = users.authenticate(form.username.data, form.password.data)
         # Ask for every name, or the time would reveal whether the password was right.
-        locked = lockout.is_locked("login", username)
+        locked = lockout.is_locked("login", form.username.data)
         password_locked = lockout.is_locked("password", username) and not device_id
         if user and not locked and not password_locked:
             audit.record("password_verified", user)
@@ -51,7 +51,7 @@ def login():
             if registration.must_re_enrol(user):
                 registration.begin_re_enrolment(user)
             return redirects.redirect_keeping_next("second_factor.verify")
-        named_user = users.find_by_username(username)
+        named_user = users.find_by_username(form.username.data)
         audit.record("password_rejected", named_user)
         # A right one is counted as well, or the time would reveal it.
         count_wrong_password(username, named_user)
