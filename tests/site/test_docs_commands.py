@@ -162,8 +162,9 @@ class Reader:
 
     def flask(self, words, expected):
         """Open a shell, which the next Python lines are typed into, or bring tables."""
-        if self.place == self.own_app:
+        if self.typed:
             self.leave_shell()
+        if self.place == self.own_app:
             type_until(self.own_app, self.page, self.line)
         self.debug = "1" if words[0] == "--debug" else "0"
         command = [sys.executable, "-m", "flask", *words]
@@ -172,6 +173,7 @@ class Reader:
             lines = done.stderr.splitlines()
             assert done.returncode == 1
             assert ["...", lines[-1]] == expected.split("\n")[:-1]
+            self.place = None  # the app did not start, so no shell is open
         elif words[-1] != "shell":
             assert words[-2:] == ["db", "upgrade"]
             self.terminal(command, folder=self.place)
