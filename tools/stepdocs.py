@@ -19,6 +19,8 @@
     ::: live                                       the app of a step, in the page
     ::: try 02 replay                              a button that opens it there
     ::: replay                                     the replay attack, to try by hand
+    ::: demo bucket                                something else to try, of live/
+    ::: progress                                   what the reader has read and answered
     ::: licences                                   what `python -m live.pack` has packed
 
 A `code` or `diff` without symbols shows the file. What stands indented below it is the
@@ -558,12 +560,14 @@ def show_live(block, is_last):
     yield (pane.replace("{options}", "".join(options)) + assets_of("live"),)
 
 
-def assets_of(name):
-    """Return what loads a style sheet and a script of docs/assets/live."""
-    folder = "../assets/live"
+def assets_of(name, sheet=None, folder="../assets/live"):
+    """Return what loads a style sheet and a script of docs/assets/live.
+
+    They are imported, because Zensical changes an address that is an attribute.
+    """
     return (
-        f'<link rel="stylesheet" href="{folder}/{name}.css">'
-        f'<script type="module" src="{folder}/{name}.js"></script>'
+        f'<style>@import "{folder}/{sheet or name}.css";</style>'
+        f'<script type="module">import "{folder}/{name}.js";</script>'
     )
 
 
@@ -573,10 +577,9 @@ def show_try(block, is_last):
     scenarios = json.loads((ASSETS / "live" / "scenarios.json").read_text("utf-8"))
     if name not in scenarios.get(number, {}):
         raise changes.UnknownError(f"there is no scenario {name} of step {number}")
-    href = f"../try-it/?step={number}&amp;scenario={name}"
-    label = html.escape(scenarios[number][name]["label"])
-    button = f'<a class="md-button live-try" href="{href}">{label}</a>'
-    yield (f"<p>{button}</p>{assets_of('beside')}",)
+    label, address = scenarios[number][name]["label"], f"try-it.md?step={number}"
+    yield f"[{label}]({address}&scenario={name}){{ .md-button .live-try }}"
+    yield (assets_of("beside"),)
 
 
 def show_replay(block, is_last):
@@ -589,7 +592,6 @@ def show_replay(block, is_last):
         (codes[2], "accepted, half a minute later"),
     )
     cells = "".join(f"<tr><td>{code}</td><td>{what}</td></tr>" for code, what in rows)
-    folder = "../" * block.words.count("deep") + "assets/live/demos"
     yield (
         f"<figure class=\"live-demo\" data-codes='{json.dumps(codes)}'>"
         "<figcaption><strong>A thief filmed your codes.</strong> Type some of them in, "
@@ -598,9 +600,26 @@ def show_replay(block, is_last):
         '<div data-demo hidden><ol></ol><p role="status"></p>'
         '<p><button type="button" data-later>Half a minute later</button> '
         '<button type="button" data-again>Again</button></p></div></figure>'
-        f'<link rel="stylesheet" href="{folder}.css">'
-        f'<script type="module" src="{folder}.js"></script>',
+        + assets_of("demos", folder="./assets/live"),
     )
+
+
+def show_demo(block, is_last):
+    """Show something to try by hand; without JavaScript, as a table."""
+    name = block.words[0]
+    yield ((LIVE / f"{name}.html").read_text("utf-8") + assets_of(name, "demos"),)
+
+
+def show_progress(block, is_last):
+    """Show on the home page what the reader has read and answered."""
+    names = json.dumps([p.stem for p in sorted(ASSETS.parent.glob("*.md")) if asks(p)])
+    script = assets_of("progress", "demos", "./assets/live")
+    yield (f"<p data-progress data-pages='{names}' hidden></p>{script}",)
+
+
+def asks(page):
+    """Return whether a page is one of a chapter that ends in questions."""
+    return page.name[0].isdigit() and "\n??? question" in page.read_text("utf-8")
 
 
 def show_licences(block, is_last):
@@ -611,7 +630,7 @@ def show_licences(block, is_last):
         return
     yield from ("| part | version | licence | source |", "|---|---|---|---|")
     for part in json.loads(file.read_text("utf-8")):
-        text = f'<a href="../assets/packs/{part["file"]}">{part["licence"]}</a>'
+        text = f"[{part['licence']}](assets/packs/{part['file']})"
         source = f"[{part['source'].partition('//')[2]}]({part['source']})"
         yield f"| {part['name']} | {part['version']} | {text} | {source} |"
 
@@ -636,6 +655,8 @@ DIRECTIVES = {
     "try": (show_try, 2),
     "licences": (show_licences, 0),
     "replay": (show_replay, 0),
+    "demo": (show_demo, 1),
+    "progress": (show_progress, 0),
 }
 
 
@@ -678,6 +699,8 @@ class StepDocs(Preprocessor):
             place = f"{page}:{part.line}"
             with_place(place, lambda part=part: out.extend(self.put(part, last)))
         with_place(f"{page}:1", lambda: check_chapter(page))
+        if asks(page):
+            out += ["", self.md.htmlStash.store(assets_of("progress", "demos")), ""]
         return out + list(tooltips(page))
 
     def put(self, block, last):

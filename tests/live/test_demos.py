@@ -42,6 +42,7 @@ def answer(screen, place):
 
 def test_a_code_is_accepted_once_and_its_neighbour_is_consumed(screen):
     screen.open("/")
+    assert not screen.find(".live-demo table").is_visible()
     assert "accepted" in answer(screen, 1)
     assert "used already" in answer(screen, 1)
     assert "A later one was used" in answer(screen, 0)
