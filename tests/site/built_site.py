@@ -73,9 +73,10 @@ def address(built):
 
 
 def pages_of(site):
-    """Return the pages of a site by their paths, without its list of errors."""
-    return {
+    """Return the pages of a site by their paths, without those that only redirect."""
+    pages = {
         path.relative_to(site).as_posix(): LexborHTMLParser(path.read_text("utf-8"))
         for path in sorted(site.rglob("*.html"))
         if path.name != "404.html"
     }
+    return {name: page for name, page in pages.items() if page.css("article")}
