@@ -37,6 +37,7 @@ def test_each_recipe_has_its_place_in_the_order():
 
 
 @EACH
+@pytest.mark.races  # it takes a minute
 def test_a_service_with_recipes_keeps_what_they_promise(names):
     status, said = run(applied(*names), "pytest", "-q", "-W", "error", "tests")
 
@@ -46,6 +47,7 @@ def test_a_service_with_recipes_keeps_what_they_promise(names):
 
 
 @EACH
+@pytest.mark.races
 def test_the_tables_of_recipes_are_those_of_their_migrations(names, tmp_path):
     url = f"sqlite:///{tmp_path}/door.db"
     for command in ("upgrade", "check", "downgrade 0003", "upgrade"):
