@@ -215,13 +215,13 @@ def test_a_user_goes_the_whole_way_and_no_log_tells_a_secret(site):
 
     subjects = [mail.subject for mail in site.mails_to(person.address)]
     assert sorted(subjects) == [
+        "A new authenticator app was set up for your Door account",
         "A recovery code for your Door account was used",
         "A recovery code for your Door account was used",
         "A recovery code for your Door account was used",
         "Reset your Door password",
-        "A new authenticator app was set up for your Door account",
-        "Your Door password was changed",
         "Your Door code",
+        "Your Door password was changed",
     ]
     assert found_in(site.log, person.secrets) == []
     assert not site.complaints()
@@ -538,7 +538,7 @@ def test_while_no_server_runs_nginx_says_so_and_keeps_links_to_itself(site):
         assert page.status == 502
         assert_has_headers(page.headers, page.status)
         assert page.headers["Retry-After"] == "10"
-        assert "back shortly" in page.text
+        assert "down for a moment" in page.text
     site.wait_for(lambda: visitor.ask("GET", "/login").status == 200)
     assert token not in site.log
     assert '"path": "/login", "status": "502"' in site.log_of("access")

@@ -193,7 +193,11 @@ def test_a_login_and_a_guess_of_one_account_do_not_wait_for_each_other(
 
     now = int(site.clock.now())
     values = [{"bucket": b, "now": now, "oldest": now - 800} for b in buckets]
-    with ThreadPoolExecutor() as threads, site.engine.connect() as guess:
+    with (
+        ThreadPoolExecutor() as threads,
+        site.app.app_context(),
+        site.engine.connect() as guess,
+    ):
         guess.execute(rate_limit.UPSERT_COUNTER, values[0])  # the network's
         login = threads.submit(complete_login)
         wait_until_someone_waits(site.engine)

@@ -997,7 +997,7 @@ def test_an_unknown_command_is_answered_with_those_there_are(copy, capsys):
     assert copy.do("start") == 1
     error = capsys.readouterr().err
     assert "There is no command start" in error
-    assert "run, test, code, diff, page, attacks, docs" in error
+    assert "run, test, watch, hint, code, diff, page, attacks, docs" in error
 
 
 def test_a_python_that_is_too_old_is_told_in_a_sentence(copy, capsys, monkeypatch):
