@@ -470,6 +470,7 @@ def test_an_address_without_a_port_is_left_as_it_is(step, clock, capfd, address)
 
 @since("06")
 @attack(104)
+@never_red("the step before sends no HSTS at all")
 def test_no_browser_is_told_that_localhost_speaks_https_alone(step, clock):
     site = in_production(step, clock, BASE_URL="https://localhost")
     page = site.visitor().ask("GET", "/login", base_url="https://localhost")

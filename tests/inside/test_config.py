@@ -71,18 +71,15 @@ WRONG = [
     *(("MAIL_USE_TLS", text) for text in ["maybe", '"yes"', "'no'", "yes no", "2"]),
     *(("MAIL_USE_SSL", text) for text in ["ssl", '"no"', "465"]),
     ("MAIL_PASSWORD", ""),
-    *(
-        ("DATABASE_URL", text)
-        for text in [
-            "db.example.org/door",
-            "mysql://door@db.example.org/door",
-            "http://db.example.org/door",
-            "postgres:/door@db.example.org/door",
-            "postgresql://door:what?@db.example.org/door",
-            "postgresql://door@db.example.org:five/door",
-            "postgresql://[door/door",
-        ]
-    ),
+]
+NO_DATABASES = [
+    "db.example.org/door",
+    "mysql://door@db.example.org/door",
+    "http://db.example.org/door",
+    "postgres:/door@db.example.org/door",
+    "postgresql://door:what?@db.example.org/door",
+    "postgresql://door@db.example.org:five/door",
+    "postgresql://[door/door",
 ]
 ACCOUNT = {"MAIL_USERNAME": "door", "MAIL_PASSWORD": "our-password"}
 # what no variable may switch on, or make cheap
@@ -230,6 +227,17 @@ def test_a_setting_that_is_unsafe_in_production_is_named(start, name, value):
 
 @since("06")
 @attack(99)
+@pytest.mark.parametrize("value", NO_DATABASES)
+@never_red("the step before lets the driver fail, with an error of its own")
+def test_an_address_that_leads_to_no_database_is_named(start, value):
+    message = refusal(start, GOOD | ACCOUNT | {"DATABASE_URL": value})
+
+    assert named(message) == {"DATABASE_URL"}
+    assert value not in message
+
+
+@since("06")
+@attack(99)
 @pytest.mark.parametrize("name", GOOD)
 def test_a_missing_setting_is_named(start, name):
     others = {key: value for key, value in GOOD.items() if key != name}
@@ -292,6 +300,7 @@ def sslmode_of(start, url, **variables):
 
 @since("06")
 @attack(156)
+@never_red("the step before uses SQLite, and leaves an address as it is")
 def test_a_database_elsewhere_is_reached_by_tls_without_being_asked(start):
     for rest in (
         "db.example.org/door",
@@ -305,6 +314,7 @@ def test_a_database_elsewhere_is_reached_by_tls_without_being_asked(start):
 
 @since("06")
 @attack(156)
+@never_red("the step before uses SQLite, and leaves an address as it is")
 def test_what_asks_for_more_than_tls_or_stays_here_is_left_alone(start):
     url = "postgresql://door@db.example.org/door"
     assert sslmode_of(start, f"{url}?sslmode=verify-full") == "verify-full"
@@ -314,6 +324,7 @@ def test_what_asks_for_more_than_tls_or_stays_here_is_left_alone(start):
 @since("06")
 @attack(156)
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "", "127.1.2.3"])
+@never_red("the step before uses SQLite, and leaves an address as it is")
 def test_a_database_on_this_machine_needs_no_tls(start, host):
     assert sslmode_of(start, f"postgresql://door@{host}/door") is None
     assert sslmode_of(start, "postgresql://door@/door?host=/run/postgresql") is None
@@ -321,6 +332,7 @@ def test_a_database_on_this_machine_needs_no_tls(start, host):
 
 @since("06")
 @attack(156)
+@never_red("the step before uses SQLite, and leaves an address as it is")
 def test_in_a_network_of_containers_the_address_may_do_without_tls(start):
     url = "postgresql://door@database/door?sslmode=disable"
     assert sslmode_of(start, url) == "disable"
@@ -533,6 +545,7 @@ def test_a_switch_may_be_spelt_in_many_ways(start):
 
 @since("06")
 @attack(99)
+@never_red("the step before has no settings for production")
 def test_a_list_may_have_commas_and_spaces(start):
     for value in (
         "a.example,b.example",
@@ -545,6 +558,7 @@ def test_a_list_may_have_commas_and_spaces(start):
 
 @since("06")
 @attack(99)
+@never_red("the step before has no settings for production")
 def test_the_end_of_a_line_from_windows_belongs_to_no_value(start):
     app = start({name: f"{value}\r" for name, value in GOOD.items()})
 
@@ -565,6 +579,7 @@ def test_the_end_of_a_line_from_windows_belongs_to_no_value(start):
         "postgresql://door@DB.example.org",
     ],
 )
+@never_red("the step before uses SQLite, and leaves an address as it is")
 def test_an_address_is_taken_apart_as_the_driver_does(step, start, url):
     app = start(GOOD | {"DATABASE_URL": url})
     addresses = sys.modules[f"{app.import_name}.addresses"]
