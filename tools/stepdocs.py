@@ -44,7 +44,9 @@ import importlib
 import json
 import re
 import sys
+from contextlib import suppress
 from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -675,6 +677,23 @@ def show(block, is_last):
     return list(function(block, is_last))
 
 
+def last_change(docs):
+    """Return when a file that pages are made of was last changed, added or deleted."""
+    newest = 0
+    for folder in (docs, ROOT / "steps", ROOT / "tests"):
+        for path in Path(folder).rglob("*"):
+            with suppress(FileNotFoundError):  # a step that runs deletes its own files
+                newest = max(newest, path.stat().st_mtime_ns)
+    return newest
+
+
+@lru_cache(maxsize=1)  # so it runs once for all pages that are built from one state
+def start_afresh(changed_at):
+    """Clear what was computed before: a server that watches builds again and again."""
+    for function in CACHED:
+        function.cache_clear()
+
+
 class StepDocs(Preprocessor):
     """Replaces the directives of a page."""
 
@@ -685,8 +704,7 @@ class StepDocs(Preprocessor):
 
     def run(self, lines):
         """Replace the directives; refuse a page that says too little."""
-        for function in CACHED:
-            function.cache_clear()  # a server that watches builds again and again
+        start_afresh(last_change(self.docs))
         page, skipped = self.find_page(lines)
         parts = parse(lines, page, skipped)
         blocks = [part for part in parts if isinstance(part, Block)]
