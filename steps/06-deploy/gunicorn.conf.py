@@ -4,7 +4,7 @@ import os
 
 # Where it listens is Gunicorn's own default: $PORT, or else 127.0.0.1:8000.
 
-# A process uses one core. Two of them: one answers while the other starts anew.
+# A process uses one core. Two of them: one answers while the other restarts.
 workers = int(os.environ.get("WEB_CONCURRENCY", 2))
 
 # Each thread may be hashing a password, which takes 32 MiB: so all of them take 256.
@@ -19,7 +19,7 @@ graceful_timeout = 20  # seconds
 # Each request has a connection of its own: none is sent into one that is closing.
 keepalive = 0
 
-# Nobody is believed here about addresses and https: the app counts the PROXIES itself.
+# No client is believed here about addresses and https: the app counts the PROXIES.
 forwarded_allow_ips = ""
 
 # Signals and the service manager are enough; a socket that takes commands is one more

@@ -46,7 +46,7 @@ def create_app(config=None):
     )
     app.config.from_mapping(config or {})
     if not app.config["SECRET_KEY"]:
-        app.logger.warning("SECRET_KEY is not set: a restart logs everybody out.")
+        app.logger.warning("SECRET_KEY is not set: a restart logs all users out.")
         app.config["SECRET_KEY"] = secrets.token_hex(32)
     for module in MODULES:
         module.init_app(app)

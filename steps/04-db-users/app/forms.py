@@ -89,7 +89,7 @@ CODE_INPUT = {
 
 
 def remove_separators(text):
-    """Remove what is no letter or digit: blanks, dashes, what is copied unseen."""
+    """Keep letters and digits: copied codes have spaces, dashes, invisible marks."""
     return "".join(filter(str.isalnum, text or ""))
 
 

@@ -13,7 +13,7 @@ from zxcvbn.matching import L33T_TABLE
 MIN_LENGTH = 15  # characters (NIST 800-63B-4 section 3.1.1.2)
 MAX_LENGTH = 256
 ZXCVBN_LENGTH = 72  # it reads no further
-MIN_OWN_CHARACTERS = 8  # besides the context words, blanks and punctuation
+MIN_OWN_CHARACTERS = 8  # apart from context words, spaces and punctuation
 MIN_SCORE = 3  # of zxcvbn: more than 10 to the 8 guesses
 # It tries each combination of the look-alikes in a password: up to 736, which takes
 # seconds. With one for these letters there are at most four.

@@ -63,7 +63,7 @@ class RateLimitCounter(db.Model):
     count: Mapped[int]
 
 
-# The table itself: a login changes counters, and needs none of them as an object.
+# The table itself: a login changes counters, and does not need them as objects.
 counters = RateLimitCounter.__table__
 
 

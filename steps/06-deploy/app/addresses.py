@@ -71,7 +71,7 @@ def is_bare_name(host):
 
 
 def find_unencrypted(config):
-    """Yield each setting that would send data in the clear, and what it needs."""
+    """Yield each setting that would send data unencrypted, and what it needs."""
     if POSTGRESQL_PATTERN.fullmatch(config["DATABASE_URL"]):
         yield from find_unencrypted_database(config["DATABASE_URL"])
     if not (config["MAIL_USE_TLS"] or config["MAIL_USE_SSL"]):
@@ -89,7 +89,7 @@ def find_unencrypted(config):
 
 
 def find_unencrypted_database(url):
-    """Yield the setting that lets PostgreSQL answer in the clear from another host."""
+    """Yield the setting that lets PostgreSQL answer unencrypted from another host."""
     hosts, said = find_remote_hosts(url), find_options(url).get("sslmode")
     mode = said or os.environ.get("PGSSLMODE")
     is_allowed = said and all(map(is_bare_name, hosts))

@@ -40,7 +40,7 @@ def find_operator():
     """Return the name of the person at the terminal, as the system knows it."""
     try:
         return os.environ.get("SUDO_USER") or getpass.getuser()
-    except (ImportError, KeyError, OSError):  # a container in which nobody has a name
+    except (ImportError, KeyError, OSError):  # a container in which users have no names
         return "unknown"
 
 

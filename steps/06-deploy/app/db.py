@@ -73,7 +73,7 @@ def configure_sqlite(connection, record):
 
 
 def connect_to_postgresql(dialect, record, arguments, options):
-    """Connect to PostgreSQL with time-outs, unless this process may wait for ever.
+    """Connect to PostgreSQL with time-outs, unless this process may wait forever.
 
     What the address says comes first.
     """

@@ -37,7 +37,7 @@ class Lockout(db.Model):
     bucket: Mapped[str] = mapped_column(String(64), primary_key=True)  # HMAC, hex
     attempts: Mapped[int]
     updated_at: Mapped[int] = mapped_column(BigInteger)  # epoch seconds
-    user_id: Mapped[int | None]  # none for a name that nobody has
+    user_id: Mapped[int | None]  # none for an unknown name
 
 
 def _bucket(flow, account):
@@ -79,6 +79,6 @@ def reset(account, *flows):
 
 @outbox.hourly
 def delete_unknown_names():
-    """Delete the counts of names that nobody has, a day after the last attempt."""
+    """Delete the counts of unknown names, a day after the last attempt."""
     old = Lockout.updated_at < int(time.time()) - UNKNOWN_NAME_SECONDS
     delete_unlocked(Lockout.bucket, Lockout.user_id.is_(None) & old)

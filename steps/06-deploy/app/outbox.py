@@ -120,7 +120,7 @@ def wake_sender(error):
 
 
 def run_sender(app):
-    """Send due emails for ever, when woken or once a minute; delete old rows hourly."""
+    """Send due emails forever, when woken or once a minute; delete old rows hourly."""
     wake_up = app.extensions["outbox_wake_up"]
     tasks_run_at = 0
     while True:
@@ -165,7 +165,7 @@ def send_email(email):
     """Deliver an email and delete it from the outbox, or leave it there; commit."""
     try:
         message = prepare_message(email)
-        db.session.commit()  # the code or link has to be valid before it is sent
+        db.session.commit()  # the code or link must be valid before it is sent
         if message:
             mailer.deliver(message)
     except Exception as error:  # one broken email must not stop the others

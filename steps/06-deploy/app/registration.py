@@ -240,7 +240,7 @@ def verify_and_consume_email_code(registration, code):
 
 @bp.route("/register", methods=["GET", "POST"])
 def register():
-    """Begin a registration, whose email address has to be verified next."""
+    """Begin a registration; its email address must be verified next."""
     form = RegistrationForm()
     if form.validate_on_submit():
         rate_limit.count_attempt_now("registration", "", rate_limit.client_network())
