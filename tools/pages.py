@@ -239,7 +239,9 @@ def with_tidy_blanks(path, rows, kept):
         if row and not row.text:
             run.append(place)
             continue
-        most = most_blanks(path, last, row)
+        later = (rows[n] for n in there if place is not None and n >= place)
+        code = next((r for r in later if not r.text.startswith("#")), row)
+        most = most_blanks(path, last, code)
         run.sort(key=lambda n: " +-".index(rows[n].sign))
         for extra in run[most:]:
             result[extra] = False
@@ -248,10 +250,10 @@ def with_tidy_blanks(path, rows, kept):
 
 
 def most_blanks(path, before, after):
-    """Return how many blank lines may stand between two lines."""
+    """Return how many blank lines may stand before a line of code and its comments."""
     if before is None or after is None:
         return 0
-    is_definition = after.text.startswith(("def ", "class ", "@", "#"))
+    is_definition = after.text.startswith(("def ", "class ", "@"))
     if is_import(path, before) and (is_import(path, after) or not is_definition):
         return 1
     return 2

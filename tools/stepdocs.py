@@ -529,6 +529,8 @@ def show_links(block, is_last):
     for label, text in sorted(labelled_pages()):
         for address in LINK.findall(text):
             found.setdefault(address, {})[label] = None
+    for part in packed_parts():
+        found.setdefault(part["source"], {})["[Licences](licences.md)"] = None
     yield from ("| address | where we link to it |", "|---|---|")
     for address, labels in sorted(found.items()):
         shown = address.partition("//")[2]
@@ -626,15 +628,21 @@ def asks(page):
 
 def show_licences(block, is_last):
     """List the parts that were packed, with the licence of each."""
-    file = PACKS / "licences.json"
-    if not file.exists():
+    parts = packed_parts()
+    if not parts:
         yield NOT_PACKED
         return
     yield from ("| part | version | licence | source |", "|---|---|---|---|")
-    for part in json.loads(file.read_text("utf-8")):
+    for part in parts:
         text = f"[{part['licence']}](assets/packs/{part['file']})"
         source = f"[{part['source'].partition('//')[2]}]({part['source']})"
         yield f"| {part['name']} | {part['version']} | {text} | {source} |"
+
+
+def packed_parts():
+    """Return what the page Try it here loads; nothing if nothing was packed."""
+    file = PACKS / "licences.json"
+    return json.loads(file.read_text("utf-8")) if file.exists() else []
 
 
 DIRECTIVES = {

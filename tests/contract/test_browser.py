@@ -551,7 +551,7 @@ def test_the_recovery_codes_can_be_copied_and_downloaded(screen):
     screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
 
     screen.find("button", "Copy codes").click()
-    screen.find("button", "Copied")
+    screen.tab.get_by_role("button", name="Copied").wait_for()
     assert screen.tab.evaluate("navigator.clipboard.readText()") == text
     with screen.tab.expect_download() as download:
         screen.find("button", "Download codes").click()
