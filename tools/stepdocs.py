@@ -427,8 +427,7 @@ def show_diagram(block, is_last):
     if not path.is_file():
         raise changes.UnknownError(f"there is no {path}")
     drawing = path.read_text("utf-8")
-    # In a narrow window it is moved sideways, with the keyboard too.
-    yield (f'<figure class="diagram" tabindex="0">{drawing}</figure>',)
+    yield (f'<figure class="diagram">{drawing}</figure>',)
 
 
 def show_file(block, is_last):
