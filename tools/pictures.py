@@ -25,7 +25,11 @@ from tools import recipes
 
 ASSETS = Path(__file__).parent.parent / "docs" / "assets"
 CARD = Path(__file__).with_name("card.html")
+KIM = {"username": "kim", "email": "kim@example.org"}
+KIM |= {"password": GOOD_PASSWORD, "confirm": GOOD_PASSWORD}
 SIZE = {"width": 480, "height": 240}
+CODE = "287082"  # that of the chapter, and of RFC 6238
+EDGE_PIXELS = 12  # what is left around the part of a page that matters
 
 
 class Camera:
@@ -41,12 +45,16 @@ class Camera:
         """Open a page of the step."""
         self.tab.goto(self.address + path)
 
-    def fill_in(self, **values):
-        """Fill in the form of the page and send it."""
+    def type_in(self, **values):
+        """Fill in the form of the page, because an empty one shows nothing."""
         for name, text in values.items():
             self.tab.fill(f"[name={name}]", text)
+
+    def fill_in(self, **values):
+        """Fill in the form of the page and send it."""
+        self.type_in(**values)
         with self.tab.expect_navigation():
-            self.tab.press(f"[name={name}]", "Enter")
+            self.tab.press(f"[name={[*values][-1]}]", "Enter")
 
     def give_password(self):
         """Log in as the demo user, as far as the password goes."""
@@ -56,8 +64,7 @@ class Camera:
     def register(self):
         """Fill in the registration of kim, and send it."""
         self.open("/register")
-        names = {"username": "kim", "email": "kim@example.org"}
-        self.fill_in(**names, password=GOOD_PASSWORD, confirm=GOOD_PASSWORD)
+        self.fill_in(**KIM)
 
     def set_up_authenticator(self):
         """Confirm the phone, and go on to the protected page; return the phone."""
@@ -70,25 +77,36 @@ class Camera:
         """Return the page as the tests read it."""
         return Page(None, "/", 200, {}, self.tab.content().encode())
 
-    def shoot(self, name):
-        """Take a picture in light and in dark colours."""
+    def area(self, first, last):
+        """Return the part of the page from one element to another."""
+        first = self.tab.locator(first).first.bounding_box()
+        last = self.tab.locator(last).last.bounding_box()
+        top = max(0, first["y"] - EDGE_PIXELS)
+        bottom = last["y"] + last["height"] + EDGE_PIXELS
+        return {"x": 0, "y": top, "width": SIZE["width"], "height": bottom - top}
+
+    def shoot(self, name, first="header", last="main"):
+        """Take a picture of the part that matters, in light and in dark colours."""
         self.tab.set_viewport_size(SIZE)
-        self.tab.evaluate("document.activeElement.blur()")
+        self.tab.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
+        clip = self.area(first, last)
         for scheme in ("light", "dark"):
             self.tab.emulate_media(color_scheme=scheme)
             path = ASSETS / f"{self.number}-{name}-{scheme}.png"
-            self.tab.screenshot(path=path, full_page=True)
+            self.tab.screenshot(path=path, full_page=True, clip=clip)
 
 
 def shoot_01(camera):
     """The password page."""
     camera.open("/login")
+    camera.type_in(username="admin", password="password")  # noqa: S106
     camera.shoot("login")
 
 
 def shoot_02(camera):
     """The code page."""
     camera.give_password()
+    camera.type_in(code=CODE)
     camera.shoot("code")
 
 
@@ -96,15 +114,16 @@ def shoot_03(camera):
     """The enrolment page, and the recovery codes."""
     camera.give_password()
     authenticator = scan(camera.page(), RealClock())
-    camera.shoot("enrol")
+    camera.shoot("enrol", first="h2", last="#secret")
     camera.fill_in(code=authenticator.code())
-    camera.shoot("recovery-codes")
+    camera.shoot("recovery-codes", first="h1", last=".codes")
 
 
 def shoot_04(camera):
     """The registration, the protected page, and the pause after six wrong codes."""
     camera.open("/register")
-    camera.shoot("register")
+    camera.type_in(**KIM)
+    camera.shoot("register", first="h1", last="main form")
     camera.register()
     authenticator = camera.set_up_authenticator()
     camera.shoot("welcome")
@@ -119,8 +138,9 @@ def shoot_04(camera):
 def shoot_05(camera):
     """The code by mail, the account, and the new password."""
     camera.register()
-    camera.shoot("verify")
     [mail] = camera.site.mails()
+    camera.type_in(email_code=mail.code)
+    camera.shoot("verify")
     camera.fill_in(email_code=mail.code)
     camera.set_up_authenticator()
     camera.open("/account")
@@ -130,7 +150,8 @@ def shoot_05(camera):
     camera.fill_in(email="kim@example.org")
     [mail] = camera.site.mails()
     camera.tab.goto(camera.address + urlsplit(mail.link).path)
-    camera.shoot("new-password")
+    camera.type_in(password=GOOD_PASSWORD, confirm=GOOD_PASSWORD, code=CODE)
+    camera.shoot("new-password", first="h1", last="main form")
 
 
 def shoot_06(camera):
