@@ -553,3 +553,22 @@ def test_every_picture_says_what_it_shows(built):
         for drawing in page.css(".diagram svg"):
             assert drawing.css_first("title").text(), name
             assert drawing.css_first("desc").text(), name
+
+
+def drawings():
+    """Return the drawings by their names."""
+    paths = sorted((ROOT / "docs" / "assets").glob("*.svg"))
+    texts = {path.name: path.read_text("utf-8") for path in paths}
+    return {name: text for name, text in texts.items() if 'class="drawing"' in text}
+
+
+def test_a_sign_and_the_style_are_the_same_in_all_drawings():
+    looks = {}
+    for name, text in drawings().items():
+        signs = re.findall(r'<g class="line (\w+)[^>]*>(.*?)</g>', text)
+        style = re.search("<style>.*</style>", text, re.DOTALL)[0]
+        for sign, look in [*signs, ("style", style)]:
+            looks.setdefault(sign, {}).setdefault(look, []).append(name)
+
+    assert {"phone", "thief", "key", "style"} <= looks.keys()
+    assert {sign: at for sign, at in looks.items() if len(at) > 1} == {}

@@ -10,6 +10,7 @@ from tests.kit.real_browser import Screen
 from tests.kit.real_browser import launch
 from tests.kit.real_browser import need
 from tests.kit.stage import DEMO_SECRET
+from tests.kit.stage import STEPS
 from tests.site.built_site import pages_of
 from tools import changes
 
@@ -37,6 +38,23 @@ LEAVE_ONE_OF_EACH_COLOUR = """() => {
   again.forEach(it => it.remove());
 }"""
 
+LEAST_PIXELS = 11
+# Texts of a drawing that are too small, outside of it, or over one another.
+UNREADABLE_TEXTS = """(drawing, least) => {
+  const scale = drawing.getScreenCTM().a;
+  const outer = drawing.getBoundingClientRect();
+  const texts = [...drawing.querySelectorAll("text")];
+  const places = texts.map(text => text.getBoundingClientRect());
+  const isSmall = text => parseFloat(getComputedStyle(text).fontSize) * scale < least;
+  const isOutside = place => place.left < outer.left || place.right > outer.right
+    || place.top < outer.top || place.bottom > outer.bottom;
+  const isOver = (a, b) => a.left < b.right && b.left < a.right
+    && a.top + 2 < b.bottom && b.top + 2 < a.bottom;
+  const isBad = (text, index) => isSmall(text) || isOutside(places[index])
+    || places.slice(0, index).some(place => isOver(place, places[index]));
+  return texts.filter(isBad).map(text => text.textContent);
+}"""
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -53,9 +71,10 @@ def screen(browser, address):
         yield Screen(None, address, context)
 
 
-def paths_of(built):
-    """Return the addresses of all pages."""
-    return [f"/{name.removesuffix('index.html')}" for name in pages_of(built)]
+def paths_of(built, having="article"):
+    """Return the addresses of all pages, or of those that have something."""
+    names = [name for name, page in pages_of(built).items() if page.css(having)]
+    return [f"/{name.removesuffix('index.html')}" for name in names]
 
 
 def is_wider_than_the_window(screen):
@@ -83,6 +102,20 @@ def test_every_page_fits_and_is_accessible(built, screen):
     assert faults == []
     assert screen.requests_to_others() == []
     assert screen.complaints() == []
+
+
+def test_every_drawing_is_readable_on_a_phone(built, screen):
+    screen.resize(390)
+    unreadable = {}
+    for path in paths_of(built, having=".diagram"):
+        screen.open(path)
+        for drawing in screen.find_all(".diagram svg"):
+            title = drawing.locator("title").text_content()
+            unreadable[title] = drawing.evaluate(UNREADABLE_TEXTS, LEAST_PIXELS)
+            assert drawing.bounding_box()["width"] <= 390, title
+
+    assert len(unreadable) >= len(STEPS)
+    assert {title: texts for title, texts in unreadable.items() if texts} == {}
 
 
 def test_what_is_copied_from_a_change_is_the_new_code(screen):
