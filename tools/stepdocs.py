@@ -47,6 +47,7 @@ import sys
 from contextlib import suppress
 from functools import cache
 from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -54,6 +55,8 @@ from typing import NamedTuple
 from markdown.extensions import Extension
 from markdown.preprocessors import Preprocessor
 from pygments import highlight
+from pygments import token
+from pygments.filter import simplefilter
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 
@@ -86,8 +89,21 @@ PARTS = {
 TERM = re.compile(r"^(\w.*)\n:   (.+)$", re.MULTILINE)
 LANGUAGES = {"py": "python", "html": "html+jinja", "js": "js", "css": "css"}
 LANGUAGES |= {"diff": "diff"}
+# The kinds of token that have a colour in site.css, and the one kind they are shown as.
+INKS = (
+    (token.Comment.Preproc, token.Keyword),
+    (token.Comment, token.Comment),
+    (token.String.Doc, token.Comment),
+    (token.String, token.String),
+    (token.Number, token.String),
+    (token.Keyword.Constant, token.Text),
+    (token.Keyword.Namespace, token.Text),  # imports are no lesson
+    (token.Keyword, token.Keyword),
+    (token.Name.Decorator, token.Keyword),
+    (token.Name.Tag, token.Keyword),
+)
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
-TAGS = {"+": "ins", "-": "del", " ": "span"}
+TAGS = {"+": "ins", "-": "del"}
 GAP = '<span class="gap">&hellip;\n</span>'
 SIGNS = {"holds": "✓ holds", "**open**": "✗ **open**", "in part": "◐ in part"}
 PASSKEYS = "recipes/passkeys.md"  # what ends the gap that no step closes
@@ -119,51 +135,73 @@ def check_chapter(page):
 # Listings
 
 
+@simplefilter
+def use_few_inks(self, lexer, stream, options):
+    """Name three kinds of token only: a page would have five elements a line."""
+    for kind, text in stream:
+        shown = (ink for known, ink in INKS if kind in known)
+        yield kind if kind in token.Generic else next(shown, token.Text), text
+
+
 @cache
 def painted(path, lines):
     """Colour a whole file, so that strings over several lines keep theirs."""
     name = LANGUAGES.get(path.rpartition(".")[2], "text")
-    lexer = get_lexer_by_name(name, stripnl=False)
+    lexer = get_lexer_by_name(name, stripnl=False, filters=[use_few_inks()])
     text = highlight("\n".join(lines), lexer, HtmlFormatter(nowrap=True))
     return text.split("\n")
 
 
-def listing(rows, label):
-    """Show lines of code. They are block elements that end in a line break."""
+def listing(runs, label, is_new=False):
+    """Show runs of lines: block elements that end in a line break.
+
+    A search would find in them what their notes name already.
+    """
+    kind = "hunk new" if is_new else "hunk"
     return (
-        f'<div class="highlight hunk"><pre><code tabindex="0" role="group" '
-        f'aria-label="{label}">{"".join(rows)}</code></pre></div>'
+        f'<div class="highlight {kind}" data-search-exclude><pre><code tabindex="0" '
+        f'role="group" aria-label="{label}">{"".join(runs)}</code></pre></div>'
     )
 
 
 def changed_rows(number, path, rows):
-    """Return the lines of a comparison with signs, which copying leaves out."""
+    """Return runs of lines of a comparison, with signs that copying leaves out."""
     old, new = (
         painted(path, tuple(changes.files(step).get(path, ())))
         for step in (changes.before(number), number)
     )
-    for row in rows:
-        if row is None:
+    for sign, run in groupby(rows, lambda row: row and row.sign):
+        if sign is None:
             yield GAP
             continue
-        code = old[row.old] if row.new is None else new[row.new]
-        tag = TAGS[row.sign]
-        yield f'<{tag}><span class="sign">{row.sign} </span>{code}\n</{tag}>'
+        codes = [old[row.old] if row.new is None else new[row.new] for row in run]
+        if sign == " ":
+            yield f'<span class="same">{with_ends(codes)}</span>'
+            continue
+        mark = f'<span class="sign">{sign} </span>'
+        yield f"<{TAGS[sign]}>{with_ends(mark + c for c in codes)}</{TAGS[sign]}>"
 
 
-def plain_rows(number, path, first=1, last=None):
-    """Return lines of a file as they are."""
-    lines = changes.lines_of(number, path)
-    for line in painted(path, tuple(lines))[first - 1 : last or len(lines)]:
-        yield f"<span>{line}\n</span>"
+def with_ends(lines):
+    """Join lines, each of which ends in a line break."""
+    return "".join(f"{line}\n" for line in lines)
 
 
-def head(path, names, count, after=None):
+def plain_rows(path, lines, spans):
+    """Return lines of a file as they are: those of each span, with gaps between."""
+    codes = painted(path, tuple(lines))
+    runs = [with_ends(codes[first - 1 : last]) for first, last in spans]
+    return GAP.join(f"<span>{run}</span>" for run in runs)
+
+
+def head(path, names, count, after=None, link=""):
     """Begin a listing: the file, the symbols and their place, the size in words."""
     shown = ", ".join(f"<code>{html.escape(n)}</code>" for n in names)
     shown += f", after <code>{html.escape(after)}</code>" if after else ""
+    file = f"<code>{path}</code>"
+    file = f'<a href="#{link}" title="The whole file">{file}</a>' if link else file
     return (
-        f'<section class="stop"><header><code>{path}</code> '
+        f'<section class="stop"><header>{file} '
         f'<span>{shown}</span> <span class="count">{count}</span></header>'
     )
 
@@ -174,30 +212,41 @@ def in_words(rows):
     return f"{count(added, 'line')} added, {deleted} deleted"
 
 
+def lines_in_words(spans):
+    """Say how many lines are shown."""
+    return count(sum(last - first + 1 for first, last in spans), "line")
+
+
 def anchor(path):
     """Return the id of the view of a whole file."""
     return "whole-" + re.sub(r"\W+", "-", path).strip("-")
 
 
 def foot(block, is_last):
-    """End a listing: a link to the whole file, or below the last one the file."""
+    """End a listing: below the last one of a file is the menu of that file."""
     number, path = block.words[:2]
     if not is_last:
-        link = f'<a href="#{anchor(path)}">The whole file</a>'
-        return f'<p class="aside">{link}</p></section>'
-    command = ""
+        return "</section>"
+    title, command = "The whole file", ""
     if block.kind == "code":
-        rows = plain_rows(number, path)
+        lines = changes.lines_of(number, path)
+        whole = listing(plain_rows(path, lines, [(1, len(lines))]), f"All of {path}")
     else:
         view = whole_view(block)
         rows = changed_rows(number, path, view)
+        whole = listing(rows, f"All of {path}", is_all_new(view))
         if view == changes.compare(number, path):
+            title += ", and the command that shows its changes"
             command = f"<pre><code>{git_diff(number, path)}</code></pre>"
-    whole = listing(rows, f"All of {path}")
     return (
-        f'{command}<details class="whole" id="{anchor(path)}"><summary>The whole file '
-        f"<code>{path}</code></summary>{whole}</details></section>"
+        f'<details class="whole" id="{anchor(path)}" data-search-exclude>'
+        f"<summary>{title}</summary>{command}{whole}</details></section>"
     )
+
+
+def is_all_new(view):
+    """Return whether a file is new on a page: its lines have a lighter colour then."""
+    return all(row.sign == "+" for row in view)
 
 
 def whole_view(block):
@@ -227,14 +276,11 @@ def show_code(block, is_last):
     number, path, *names = block.words
     lines = changes.lines_of(number, path)
     spans = [changes.find_lines(path, lines, name) for name in names]
-    rows = []
-    for first, last in spans or [(1, len(lines))]:
-        rows += [GAP] * bool(rows) + list(plain_rows(number, path, first, last))
-    size = count(sum(1 for row in rows if row != GAP), "line")
+    spans = spans or [(1, len(lines))]
     symbols = [name for name in names if not name.startswith("/")]
-    yield (head(path, symbols, size),)
+    yield (head(path, symbols, lines_in_words(spans), link=anchor(path)),)
     yield from block.body
-    yield (listing(rows, f"Code of {path}"),)
+    yield (listing(plain_rows(path, lines, spans), f"Code of {path}"),)
     yield (foot(block, is_last),)
 
 
@@ -249,7 +295,9 @@ def show_diff(block, is_last):
     after = changes.stands_after(everything, shown[0])
     symbols, after = ([], None) if notes else (symbols, after)
     rows = [row for row in everything if row.owner in shown]
-    yield (head(path, symbols, in_words(rows), after),)
+    is_new = is_all_new(whole_view(block))
+    size = f"new file, {count(len(rows), 'line')}" if is_new else in_words(rows)
+    yield (head(path, symbols, size, after, anchor(path)),)
     yield from lead
     for part, (_, text) in zip(parts, notes or [((), ())], strict=True):
         yield from text
@@ -257,7 +305,7 @@ def show_diff(block, is_last):
         if IMPORTS in part.names:  # of all parts of the block
             view = everything
         hunk = changes.excerpt(view, part.names)
-        yield (listing(changed_rows(number, path, hunk), "The changed lines"),)
+        yield (listing(changed_rows(number, path, hunk), "The changed lines", is_new),)
     if IMPORTS not in shown:
         yield from fold_imports(number, path, everything)
     yield (foot(block, is_last),)
@@ -311,13 +359,14 @@ def show_summary(block, is_last):
     Its word is a step, or a page of a chapter that has several.
     """
     old, new, views = what_changed(block.words[0], block.page.parent)
+    yield ("<div data-search-exclude>",)
     yield from ("| file | added | deleted |", "|---|--:|--:|")
     total = []
     for path, rows in views.items():
         total += rows
         yield "| `{}` | {} | {} |".format(path, *changes.tally(rows))
     yield "| all | {} | {} |".format(*changes.tally(total))
-    yield ""
+    yield ("</div>",)
     packages = ", ".join(f"`{line}`" for line in changes.new_requirements(old, new))
     yield f"New packages: {packages or 'none'}.  "
     before, after = changes.routes_in(old), changes.routes_in(new)
@@ -402,8 +451,10 @@ def show_holds(block, is_last):
     tests = [t for t in changes.marked_tests() if not t.is_gap]
     found = [t.sentence for t in tests if begins_on(t.since, page, docs)]
     if found:
+        yield ("<div data-search-exclude>",)
         yield from (f'??? success "{count(len(found), "test")} more hold now"', "")
-    yield from (f"    - {sentence}" for sentence in found)
+        yield from (f"    - {sentence}" for sentence in found)
+        yield ("</div>",)
 
 
 def show_minutes(block, is_last):
@@ -439,14 +490,10 @@ def show_file(block, is_last):
     lines = path.read_text("utf-8").splitlines()
     find = find_in_diff if path.suffix == ".diff" else changes.find_lines
     spans = [find(path.name, lines, part) for part in parts] or [(1, len(lines))]
-    rows = []
-    for first, last in spans:
-        shown = painted(path.name, tuple(lines))[first - 1 : last]
-        rows += [GAP] * bool(rows) + [f"<span>{line}\n</span>" for line in shown]
-    size = count(sum(1 for row in rows if row != GAP), "line")
-    yield (head(path.name, parts, size),)
+    yield (head(path.name, parts, lines_in_words(spans)),)
     yield from block.body
-    yield (f"{listing(rows, f'Code of {path.name}')}</section>",)
+    shown = listing(plain_rows(path.name, lines, spans), f"Code of {path.name}")
+    yield (f"{shown}</section>",)
 
 
 def find_in_diff(name, lines, path):

@@ -332,11 +332,33 @@ def test_a_diff_shows_signs_as_text_and_counts_in_words(convert):
     assert document.css_first("em").text() == "Why"
     signs = [sign.text() for sign in document.css(".hunk ins .sign, .hunk del .sign")]
     assert set(signs) == {"+ ", "- "}
-    assert [d.text() for d in document.css(".stop > .hunk del")] == [
-        '-     """Verify username and password, and log in."""\n',
-        "-             sessions.log_in(user)\n",
-        "-             return redirect(redirects.next_url())\n",
+    (hunk,) = document.css(".stop > .hunk")
+    assert [text for sign, text in shown_lines(hunk) if sign == "-"] == [
+        '    """Verify username and password, and log in."""',
+        "            sessions.log_in(user)",
+        "            return redirect(redirects.next_url())",
     ]
+
+
+@pytest.mark.site
+def test_a_new_file_says_so_in_words_and_not_only_in_its_colour(convert):
+    old, new = (
+        LexborHTMLParser(convert(page=f"::: diff 02 {path}\n"))
+        for path in ("app/auth.py", "app/totp.py")
+    )
+
+    assert new.css_first(".count").text().startswith("new file, ")
+    assert new.css_first(".stop > .hunk.new")
+    assert "new" not in old.css_first(".count").text()
+    assert not old.css_first(".hunk.new")
+
+
+@pytest.mark.site
+def test_code_is_shown_with_few_elements(convert):
+    page = LexborHTMLParser(convert(page="::: diff 02 app/totp.py\n"))
+
+    code = page.css_first(".stop > .hunk code")
+    assert len(code.css("*")) < 2 * len(shown_lines(code))
 
 
 @pytest.mark.site
@@ -357,7 +379,7 @@ def test_the_command_under_a_diff_shows_the_same(convert):
         need("git", "git")
     for path in ("app/auth.py", "app/totp.py"):
         page = LexborHTMLParser(convert(page=f"::: diff 02 {path}\n"))
-        command = shlex.split(page.css_first(".stop > pre > code").text())
+        command = shlex.split(page.css_first(".whole > pre > code").text())
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         changed = [
             line
@@ -393,8 +415,8 @@ def test_a_whole_file_is_shown_once_and_linked_from_the_others(convert):
     )
 
     (whole,) = page.css("details.whole")
-    (link,) = page.css(".aside a")
-    assert link.attributes["href"] == f"#{whole.attributes['id']}"
+    links = [link.attributes["href"] for link in page.css(".stop header a")]
+    assert links == [f"#{whole.attributes['id']}"] * 2
 
 
 @pytest.mark.site
@@ -439,6 +461,8 @@ def article_of(page):
     article = page.css_first("article")
     for node in article.css("#__skip, .md-source-file"):
         node.decompose()
+    for node in article.css("[data-search-exclude]"):
+        del node.attrs["data-search-exclude"]  # Zensical acts on it and removes it
     return re.sub(r"\s*\n\s*", "\n", article.inner_html).strip()
 
 
@@ -475,8 +499,12 @@ def test_a_page_that_shows_what_is_not_there_fails_the_build(tmp_path, source, b
 
 def shown_lines(listing):
     """Return sign and text of each line that a listing shows."""
-    rows = [row.text() for row in listing.css("ins, del, span:has(> .sign)")]
-    return [(row[0], row[2:].removesuffix("\n")) for row in rows]
+    rows = []
+    for part in listing.css("ins, del, .same"):
+        lines = part.text().removesuffix("\n").split("\n")
+        is_same = part.tag == "span"
+        rows += [(" ", ln) if is_same else (ln[0], ln[2:]) for ln in lines]
+    return rows
 
 
 @pytest.mark.site
