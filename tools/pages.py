@@ -24,6 +24,7 @@ PAGE = re.compile(r"(\d\d)([a-z]?)-.+\.md")
 PART = re.compile(r"([^\s/:]+):(!?)/([^/]+)/(?:\.\./([^/]+)/)?")
 FENCE = re.compile(r"^( *)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 CHECK = re.compile(r'^!!! success "Check', re.MULTILINE)
+WRITTEN_MINUTES = re.compile(r"^\*(\d+) minutes", re.MULTILINE)
 LESSON = re.compile(r"app/.+\.(py|html)$")
 IMPORT = re.compile(r"(?:from \S+ )?import (\w+)[\w.]*(?: as (\w+))?(?:  # .*)?")
 
@@ -342,13 +343,31 @@ def views_of(page, docs=DOCS):
     return {path: rows for path, rows in views.items() if changed(rows)}
 
 
+def minutes_of_chapter(number, docs=DOCS):
+    """Return how long the pages of a chapter take, without the one that lists them."""
+    return sum(minutes(path) for path in paths_of(number, docs))
+
+
+def paths_of(number, docs=DOCS):
+    """Return the pages to read of a chapter: those with a letter, or the only one."""
+    folder = Path(docs)
+    return sorted(folder.glob(f"{number}[a-z]-*.md")) or [
+        *folder.glob(f"{number}-*.md")
+    ]
+
+
 def minutes(path):
     """Return how long a page takes: its words, its changed lines, and its checks.
+
+    If the page begins with a time of its own, it is that.
 
     200 words, 25 lines of the app's Python and templates, or two thirds of a check
     take a minute.
     """
     text = path.read_text("utf-8")
+    written = WRITTEN_MINUTES.search(text.partition("\n## ")[0])
+    if written:
+        return int(written[1])
     words = len(FENCE.sub("", text).split())
     views = views_of(page_of(path), path.parent)
     checks = len(CHECK.findall(text))

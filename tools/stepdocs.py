@@ -9,6 +9,7 @@
     ::: ends 04b                                   the attacks that fail from a page on
     ::: holds 04b                                  the tests that hold from a page on
     ::: minutes                                    how long the page takes
+    ::: chapter 04                                 what a chapter takes, changes, closes
     ::: pages 04                                   the pages of a chapter, as a table
     ::: diagram 02-shared-key.svg                  a drawing of docs/assets, in the page
     ::: file recipes/ai-service/changes.diff       a file of docs, as it is; or symbols
@@ -34,7 +35,7 @@ others (`login:!/audit/`), or those from one to another (`login:/if user/../retu
 The last page names what is left: `login`. What is shown is what changes for a reader
 who types along. Imports are shown folded, where they are used first. The terms of
 docs/glossary.md get a tooltip on every other page. The word REPOSITORY_URL becomes the
-address of the repository, as mkdocs.yml has it.
+address of the repository, as mkdocs.yml has it, and MINUTES_04 the time of chapter 04.
 MkDocs and Zensical both run this: it is no plugin of either.
 """
 
@@ -102,6 +103,7 @@ INKS = (
     (token.Name.Decorator, token.Keyword),
     (token.Name.Tag, token.Keyword),
 )
+MINUTES = re.compile(r"\bMINUTES_(\d\d)\b")
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
 TAGS = {"+": "ins", "-": "del"}
 GAP = '<span class="gap">&hellip;\n</span>'
@@ -462,10 +464,52 @@ def show_minutes(block, is_last):
     yield f"*{pages.minutes(block.page)} minutes.*"
 
 
+def show_chapter(block, is_last):
+    """Say what a chapter takes, changes and closes, and what of it was read."""
+    number, docs = block.words[0], block.page.parent
+    changes.before(number)  # or there is no such step
+    read = pages.paths_of(number, docs)
+    yield ('<div class="chapter">',)
+    if len(read) > 1:
+        minutes = pages.minutes_of_chapter(number, docs)
+        yield f"- **Time:** {minutes} minutes, on {len(read)} pages"
+    yield f"- **Files:** {files_in_words(number, len(read) > 1)}"
+    yield from closed_in_words(number)
+    left = count(len(changes.gaps_in(number)), "attack")
+    yield f"- **Still open:** [{left}](#what-it-does-not-do-yet), which this page lists"
+    yield ("</div>",)
+    names = json.dumps([path.stem for path in read])
+    script = "" if asks(block.page) else assets_of("progress", "demos")
+    yield (f"<p data-read='{names}' hidden></p>{script}",)
+
+
+def files_in_words(number, is_listed):
+    """Say how many files of the app a chapter changes, with a link to the map."""
+    paths = changes.changed_files(number)
+    new = [path for path in paths if path not in changes.files(changes.before(number))]
+    if number == "01":
+        return f"{len(paths)}, all of them written already"
+    words = f"{len(new)} new, {len(paths) - len(new)} changed"
+    return f"[{words}](#the-{'map' if is_listed else 'change'})"
+
+
+def closed_in_words(number):
+    """Say which attacks of the chapter before fail now; in the first, how many do."""
+    if number == "01":
+        ends = [changes.outcome(number, *attack) for attack in ATTACKS.items()]
+        yield f"- **Closed:** {ends.count('holds')} attacks fail from the start, as "
+        yield "  [the table](attacks.md) shows"
+        return
+    last = changes.before(number)
+    ended = [gap.sentence for gap in changes.gaps_in(last) if gap.until == last]
+    yield f"- **Closed:** {count(len(ended), 'attack')} that worked in chapter {last}"
+    yield from (f"    - {sentence}" for sentence in ended)
+
+
 def show_pages(block, is_last):
     """List the pages of a chapter."""
     yield from ("| page | minutes | what it changes |", "|---|--:|---|")
-    for path in sorted(block.page.parent.glob(f"{block.words[0]}[a-z]-*.md")):
+    for path in pages.paths_of(block.words[0], block.page.parent):
         title = re.search(r"^# (.+)$", path.read_text("utf-8"), re.MULTILINE)[1]
         views = pages.views_of(pages.page_of(path), path.parent)
         files = ", ".join(f"`{name}`" for name in views)
@@ -701,6 +745,7 @@ DIRECTIVES = {
     "ends": (show_ends, 1),
     "holds": (show_holds, 1),
     "minutes": (show_minutes, 0),
+    "chapter": (show_chapter, 1),
     "pages": (show_pages, 1),
     "diagram": (show_diagram, 1),
     "file": (show_file, 1),
@@ -766,7 +811,7 @@ class StepDocs(Preprocessor):
         out = []
         for part in parts:
             if not isinstance(part, Block):
-                out.append(part.replace("REPOSITORY_URL", self.repository))
+                out.append(self.fill(part))
                 continue
             place = f"{page}:{part.line}"
             with_place(place, lambda part=part: out.extend(self.put(part, last)))
@@ -774,6 +819,13 @@ class StepDocs(Preprocessor):
         if asks(page):
             out += ["", self.md.htmlStash.store(assets_of("progress", "demos")), ""]
         return out + list(tooltips(page))
+
+    def fill(self, line):
+        """Return a line with what only the build knows."""
+        line = line.replace("REPOSITORY_URL", self.repository)
+        return MINUTES.sub(
+            lambda match: str(pages.minutes_of_chapter(match[1], self.docs)), line
+        )
 
     def put(self, block, last):
         """Return the lines that a directive becomes."""

@@ -167,6 +167,28 @@ def test_the_home_page_shows_what_was_read_until_it_is_told_to_forget(screen):
     assert not screen.tab.locator("[data-progress]").is_visible()
 
 
+def test_a_chapter_shows_at_its_head_which_of_its_pages_were_read(screen):
+    landing = "/04-users-in-a-database/"
+    screen.open(landing)
+    assert not screen.tab.locator("[data-read]").is_visible()
+    screen.open(RACE)
+    screen.tab.get_by_label("I've read this page").check()
+    screen.open(landing)
+    assert screen.find("[data-read]").inner_text() == "You've read 1 of 4 pages."
+    marked = screen.tab.locator("tr", has_text="✓ read").all_inner_texts()
+    assert [text[:3] for text in marked] == ["04c"]
+
+
+def test_a_chapter_of_one_page_says_so_as_soon_as_the_box_is_checked(screen):
+    screen.open(CHAPTER)
+    head = screen.tab.locator("[data-read]")
+    assert not head.is_visible()
+    screen.tab.get_by_label("I've read this page").check()
+    assert "You've read this page" in head.inner_text()
+    screen.tab.get_by_label("I've read this page").uncheck()
+    assert not head.is_visible()
+
+
 def test_a_browser_that_stores_nothing_still_asks_and_answers(screen):
     screen.tab.add_init_script(UNREADABLE_STORAGE)
     screen.open(CHAPTER)

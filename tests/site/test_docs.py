@@ -1,5 +1,6 @@
 """The site: it shows the code as it is, and explains each change."""
 
+import json
 import re
 import shlex
 import shutil
@@ -426,6 +427,42 @@ def test_a_summary_lists_files_packages_and_routes(convert):
     assert re.search(r"app/auth\.py\s+7\s+3", text)
     assert "pyotp==2.12.0" in text
     assert "/login/code" in text
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("number", STEPS)
+def test_each_chapter_says_at_its_head_what_it_changes_and_closes(built, number):
+    (page,) = [
+        page
+        for name, page in pages_of(built).items()
+        if name.startswith(f"{number}-") and page.css_first(".chapter")
+    ]
+    head = page.css_first(".chapter").text()
+
+    assert re.search(r"Files: \d+ new, \d+ changed|Files: \d+, all of them", head)
+    closed = [gap.sentence for gap in changes.gaps() if gap.until < number]
+    closed = [sentence for sentence in closed if sentence in head]
+    assert closed == [
+        gap.sentence for gap in changes.gaps() if int(gap.until) == int(number) - 1
+    ]
+    for link in page.css(".chapter a[href^='#']"):
+        assert page.css_first(link.attributes["href"]), link.html
+    stems = json.loads(page.css_first("[data-read]").attributes["data-read"])
+    assert all((built / stem / "index.html").exists() for stem in stems)
+
+
+@pytest.mark.site
+def test_the_home_page_and_the_chapters_tell_the_same_time(built):
+    found = pages_of(built)
+    home = {
+        row.css_first("td").text()[:2]: row.css("td")[-1].text()
+        for row in found["index.html"].css(".chapters tbody tr")
+    }
+    heads = [name for name in found if re.match(r"\d\d-", name)]
+    assert len(heads) == len(home) == len(STEPS)
+    for name in heads:
+        text = found[name].css_first("article").text()
+        assert f"{home[name[:2]]} minutes" in text.partition("Break it first")[0]
 
 
 @pytest.mark.site

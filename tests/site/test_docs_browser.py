@@ -118,6 +118,27 @@ def test_every_drawing_is_readable_on_a_phone(built, screen):
     assert {title: texts for title, texts in unreadable.items() if texts} == {}
 
 
+@pytest.mark.parametrize(
+    ("words", "path"),
+    [
+        ("2FA", "/02-totp-verify/"),
+        ("MFA", "/02-totp-verify/"),
+        ("OTP", "/02-totp-verify/"),
+        ("backup code", "/03-qr-enrolment/"),
+        ("throttle", "/limits/"),
+        ("rate limit", "/limits/"),
+        ("I lost my phone", "/troubleshooting/"),
+        ("begin_pending_login", "/02-totp-verify/"),
+    ],
+)
+def test_search_finds_the_page_by_the_words_that_people_use(screen, words, path):
+    screen.open("/")
+    screen.tab.locator(".md-search__input").fill(words)
+    first = screen.tab.locator(".md-search-result__item a").first
+
+    assert urlsplit(first.get_attribute("href")).path == path
+
+
 def test_what_is_copied_from_a_change_is_the_new_code(screen):
     screen.open("/02-totp-verify/")
     stop = screen.find(".stop", "pending_login.begin_pending_login(user)")

@@ -80,7 +80,7 @@ function askFirst(details, changed) {
 }
 
 // Below the last question: how many you have answered, and whether you have read the page.
-function showPage(questions) {
+function showPage(questions, readChanged) {
   const page = location.pathname.split("/").at(-2);
   const count = create("span", {});
   count.setAttribute("role", "status");
@@ -94,11 +94,29 @@ function showPage(questions) {
     if (box.checked) kept.pages[page] = true;
     else delete kept.pages[page];
     save();
+    readChanged();
   });
   const label = create("label", {}, box, " I've read this page.");
   const line = create("p", { className: "progress" }, count, " ", label, " Only your browser stores this.");
   [...questions].at(-1).after(line);
   draw();
+}
+
+// At the head of a chapter: which of its pages you have read, here and in its table.
+function showChapter(line) {
+  const pages = JSON.parse(line.dataset.read);
+  const draw = () => {
+    const read = pages.filter((page) => page in kept.pages).length;
+    const isWhole = pages.length === 1;
+    line.textContent = isWhole ? "✓ You've read this page." : `You've read ${read} of ${pages.length} pages.`;
+    line.hidden = !read;
+  };
+  for (const page of pages.filter((name) => name in kept.pages)) {
+    const link = document.querySelector(`article table a[href*="${page}"]`);
+    link?.after(create("small", { textContent: " ✓ read" }));
+  }
+  draw();
+  return draw;
 }
 
 // On the home page: what you have read of each chapter.
@@ -130,5 +148,7 @@ function showAll(line) {
 
 const questions = document.querySelectorAll("details.question");
 const overview = document.querySelector("[data-progress]");
-if (questions.length) showPage(questions);
+const chapter = document.querySelector("[data-read]");
+const drawChapter = chapter ? showChapter(chapter) : () => {};
+if (questions.length) showPage(questions, drawChapter);
 if (overview) showAll(overview);
