@@ -390,13 +390,14 @@ NEVER = "99"  # the last step of a gap that no step closes
 
 
 class MarkedTest(NamedTuple):
-    """What a test says, from which step or page on, and up to which step."""
+    """What a test says, from which step or page on, up to which step, and where."""
 
     sentence: str
     since: str
     until: str
     attacks: tuple
     is_gap: bool
+    place: str
 
 
 @cache
@@ -405,11 +406,12 @@ def marked_tests():
     found = []
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         body = ast.parse(path.read_text("utf-8")).body
-        common = marks_of_file(body)
+        common, file = marks_of_file(body), path.relative_to(ROOT).as_posix()
         for node in body:
             own = dict(map(read_mark, getattr(node, "decorator_list", [])))
             if getattr(node, "name", "").startswith("test_") and (own or common):
-                found.append(marked_test(node.name, common | own))
+                place = f"{file}#L{node.lineno}"
+                found.append(marked_test(node.name, common | own, place))
     return found
 
 
@@ -425,17 +427,24 @@ def assigns(node, name):
     return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
 
 
-def marked_test(name, marks):
+def marked_test(name, marks, place):
     """Return what a test with this name and these marks says."""
     words = name.removeprefix("test_").replace("_", " ")
     (since,), (until,) = marks.get("since", ["01"]), marks.get("until", [NEVER])
     attacks = marks.get("attack", ())
-    return MarkedTest(f"{words.capitalize()}.", since, until, attacks, "gap" in marks)
+    sentence, is_gap = f"{words.capitalize()}.", "gap" in marks
+    return MarkedTest(sentence, since, until, attacks, is_gap, place)
 
 
 def gaps():
     """Return the known gaps: the tests that are marked so."""
     return [test for test in marked_tests() if test.is_gap]
+
+
+def find_test_of(attack):
+    """Return the test that carries out an attack; the first, if there are several."""
+    tests = [test for test in marked_tests() if attack in test.attacks]
+    return min(tests, key=lambda test: test.is_gap)
 
 
 def page_that_ends(attack, closed):

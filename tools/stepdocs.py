@@ -107,7 +107,11 @@ MINUTES = re.compile(r"\bMINUTES_(\d\d)\b")
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
 TAGS = {"+": "ins", "-": "del"}
 GAP = '<span class="gap">&hellip;\n</span>'
-SIGNS = {"holds": "✓ holds", "**open**": "✗ **open**", "in part": "◐ in part"}
+SIGNS = {
+    "holds": '✓<span class="word"> holds</span>',
+    "**open**": '**✗<span class="word"> open</span>**',
+    "in part": '◐<span class="word"> in part</span>',
+}
 PASSKEYS = "recipes/passkeys.md"  # what ends the gap that no step closes
 
 
@@ -408,7 +412,9 @@ def show_attacks(block, is_last):
     for attack, row in ATTACKS.items():
         ends = [changes.outcome(number, attack, row) for number in numbers]
         ends = [SIGNS.get(end, end) for end in ends]
-        yield f"| {attack} | {row.what} | {' | '.join(ends)} | {row.source} |"
+        test = f"REPOSITORY_URL/blob/HEAD/{changes.find_test_of(attack).place}"
+        first = f'[{attack}]({test} "The test")'
+        yield f"| {first} | {row.what} | {' | '.join(ends)} | {row.source} |"
     yield ("</div>",)
 
 
@@ -834,7 +840,7 @@ class StepDocs(Preprocessor):
             if isinstance(row, tuple):
                 yield from ("", block.indent + self.md.htmlStash.store(*row), "")
             else:
-                yield block.indent + row
+                yield block.indent + self.fill(row)
         yield ""
 
     def find_page(self, lines):

@@ -588,6 +588,19 @@ def test_the_table_of_attacks_says_what_is_open(built):
 
 
 @pytest.mark.site
+def test_the_table_of_attacks_leads_to_the_chapters_and_to_the_tests(built):
+    (table,) = pages_of(built)["attacks/index.html"].css(".attacks table")
+    chapters = [link.attributes["href"] for link in table.css("th a")]
+    assert [address[3:5] for address in chapters] == list(STEPS)
+
+    for row in table.css("tbody tr"):
+        link = row.css_first("td a")
+        file, _, line = link.attributes["href"].partition("/HEAD/")[2].partition("#L")
+        source = (ROOT / file).read_text("utf-8").splitlines()
+        assert source[int(line) - 1].startswith("def test_"), link.html
+
+
+@pytest.mark.site
 def test_each_page_says_to_a_search_engine_what_it_is_about(built):
     descriptions = [
         page.css_first("meta[name=description]").attributes["content"]
