@@ -297,7 +297,8 @@ def hunks_named(number, path, words):
 def stands_after(rows, name):
     """Return the symbol after which a new one stands in a file that was there."""
     own = [n for n, row in enumerate(rows) if row.owner == name]
-    if all(row.sign == "+" for row in rows) or any(rows[n].sign != "+" for n in own):
+    is_new = all(rows[n].sign == "+" or not rows[n].text for n in own)
+    if all(row.sign == "+" for row in rows) or not is_new:
         return None
     there = [row.owner for row in rows[: own[0]] if row.owner and row.sign != "-"]
     return there[-1] if there else None
@@ -333,6 +334,19 @@ def with_gaps(rows, wanted):
         shown += between if is_blank else [None]
         shown.append(rows[place])
     return shown
+
+
+def with_places(rows, hunk, from_the_start):
+    """Return a hunk in which a gap before a new symbol names the one above it.
+
+    What stands at the start needs that as well, unless the head says it.
+    """
+    shown = [None, *hunk] if from_the_start else list(hunk)
+    for place, row in enumerate(shown[:-1]):
+        following = shown[place + 1]
+        if row is None and following.owner not in UNNAMED:
+            shown[place] = stands_after(rows, following.owner)
+    return shown[1:] if from_the_start and shown[0] is None else shown
 
 
 # What a step brings

@@ -106,7 +106,6 @@ INKS = (
 MINUTES = re.compile(r"\bMINUTES_(\d\d)\b")
 LINK = re.compile(r"\]\((https?://[^)\s]+)\)")
 TAGS = {"+": "ins", "-": "del"}
-GAP = '<span class="gap">&hellip;\n</span>'
 SIGNS = {
     "holds": '✓<span class="word"> holds</span>',
     "**open**": '**✗<span class="word"> open</span>**',
@@ -176,9 +175,9 @@ def changed_rows(number, path, rows):
         painted(path, tuple(changes.files(step).get(path, ())))
         for step in (changes.before(number), number)
     )
-    for sign, run in groupby(rows, lambda row: row and row.sign):
+    for sign, run in groupby(rows, lambda row: getattr(row, "sign", None)):
         if sign is None:
-            yield GAP
+            yield "".join(map(gap, run))
             continue
         codes = [old[row.old] if row.new is None else new[row.new] for row in run]
         if sign == " ":
@@ -193,11 +192,17 @@ def with_ends(lines):
     return "".join(f"{line}\n" for line in lines)
 
 
+def gap(symbol=None):
+    """Mark lines that are left out, and the symbol after which the next ones stand."""
+    place = f" after {html.escape(symbol)}" if symbol else ""
+    return f'<span class="gap">&hellip;{place}\n</span>'
+
+
 def plain_rows(path, lines, spans):
     """Return lines of a file as they are: those of each span, with gaps between."""
     codes = painted(path, tuple(lines))
     runs = [with_ends(codes[first - 1 : last]) for first, last in spans]
-    return GAP.join(f"<span>{run}</span>" for run in runs)
+    return gap().join(f"<span>{run}</span>" for run in runs)
 
 
 def head(path, names, count, after=None, link=""):
@@ -310,7 +315,7 @@ def show_diff(block, is_last):
         view = pages.view(number, path, part.before, part.after)
         if IMPORTS in part.names:  # of all parts of the block
             view = everything
-        hunk = changes.excerpt(view, part.names)
+        hunk = changes.with_places(view, changes.excerpt(view, part.names), not after)
         yield (listing(changed_rows(number, path, hunk), "The changed lines", is_new),)
     if IMPORTS not in shown:
         yield from fold_imports(number, path, everything)

@@ -138,6 +138,15 @@ def test_a_new_symbol_says_after_which_it_stands(planted):
     assert changes.stands_after(new_file, "between") is None
 
 
+def test_each_new_symbol_of_a_listing_has_a_place(planted):
+    rows = planted("app/m.py", OLD, NEW + "\n\ndef last():\n    return 3\n")
+    hunk = changes.excerpt(rows, ["between", "last"])
+
+    named = [row for row in changes.with_places(rows, hunk, True) if row in ("a", "b")]
+    assert named == ["a", "b"]
+    assert "a" not in changes.with_places(rows, hunk, False)
+
+
 def test_a_change_in_a_long_function_leaves_out_what_is_far_away(planted):
     body = [f"    x{n} = {n}" for n in range(40)]
     old = "\n".join(["def a():", *body])
