@@ -300,8 +300,8 @@ def stands_after(rows, name):
     is_new = all(rows[n].sign == "+" or not rows[n].text for n in own)
     if all(row.sign == "+" for row in rows) or not is_new:
         return None
-    there = [row.owner for row in rows[: own[0]] if row.owner and row.sign != "-"]
-    return there[-1] if there else None
+    there = [row for row in rows[: own[0]] if row.text and row.sign != "-"]
+    return there[-1].owner if there else None
 
 
 def tally(rows):

@@ -303,9 +303,10 @@ def show_diff(block, is_last):
     everything = pages.view(number, path, parts[0].before, parts[-1].after)
     shown = [name for part in parts for name in part.names]
     symbols = [name for name in shown if name not in changes.UNNAMED]
-    after = changes.stands_after(everything, shown[0])
-    symbols, after = ([], None) if notes else (symbols, after)
     rows = [row for row in everything if row.owner in shown]
+    named = [row.owner for row in rows if row.owner in symbols]
+    after = changes.stands_after(everything, named[0]) if named else None
+    symbols, after = ([], None) if notes else (symbols, after)
     is_new = is_all_new(whole_view(block))
     size = f"new file, {count(len(rows), 'line')}" if is_new else in_words(rows)
     yield (head(path, symbols, size, after, anchor(path)),)
