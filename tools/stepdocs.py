@@ -465,8 +465,9 @@ def show_holds(block, is_last):
     tests = [t for t in changes.marked_tests() if not t.is_gap]
     found = [t.sentence for t in tests if begins_on(t.since, page, docs)]
     if found:
+        verb = "holds" if len(found) == 1 else "hold"
         yield ("<div data-search-exclude>",)
-        yield from (f'??? success "{count(len(found), "test")} more hold now"', "")
+        yield from (f'??? success "{count(len(found), "more test")} {verb} now"', "")
         yield from (f"    - {sentence}" for sentence in found)
         yield ("</div>",)
 
