@@ -380,7 +380,9 @@ def test_the_code_that_confirmed_a_new_authenticator_is_used_up(site, account, c
 
 @since("05")
 @attack(131)
-def test_who_lost_the_authenticator_replaces_it_with_recovery_codes(site, account):
+def test_a_user_who_lost_the_authenticator_replaces_it_with_recovery_codes(
+    site, account
+):
     visitor = site.visitor()
     visitor.give_password(account)
     page = visitor.open("/login/recovery")

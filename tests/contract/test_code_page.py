@@ -206,7 +206,7 @@ def test_leading_zeros_belong_to_the_code(site, account, clock):
 
 @since("02")
 @attack(21)
-def test_what_is_no_six_digits_is_refused_and_spends_nothing(visitor, account):
+def test_anything_but_six_digits_is_refused_and_spends_nothing(visitor, account):
     page = visitor.give_password(account)
     too_short = ("", " ", "12345", "12345a", "123-456", "1e5")
     too_long = ("1234567", "12345678", "123456a", "123456-", "123456.0", "123456e1")

@@ -117,7 +117,7 @@ def use_up(site, account, path, **wrong):
 
 @since("06")
 @attack(146)
-def test_who_logged_in_here_before_gets_in_although_strangers_used_up_all_passwords(
+def test_a_browser_known_from_before_gets_in_although_strangers_used_up_all_passwords(
     site, kim
 ):
     owner = known(site, kim)
@@ -140,7 +140,7 @@ def test_it_is_the_browser_that_is_known_and_not_its_network(site, kim, network)
 
 @since("06")
 @attack(146, 72)
-def test_who_logged_in_here_before_has_codes_that_a_password_thief_cannot_use_up(
+def test_a_browser_known_from_before_has_codes_that_a_password_thief_cannot_use_up(
     site, kim
 ):
     owner = known(site, kim)
@@ -945,7 +945,7 @@ def test_rows_of_unknown_names_are_deleted_a_day_later(site, kim, clock):
 @since("06")
 @attack(149)
 @never_red("step 05 counts no passwords in a row")
-def test_who_registers_a_name_that_was_guessed_gets_in(site, clock):
+def test_a_user_who_registers_a_name_that_was_guessed_gets_in(site, clock):
     guess_in_a_row(site, clock, MAX_WRONG_PASSWORDS_IN_A_ROW, "kim")
     visitor = site.visitor(network=OWNER)
     account = register(visitor, username="kim", email=ADDRESS)

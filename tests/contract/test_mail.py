@@ -923,7 +923,7 @@ def test_a_mail_is_not_tried_again_before_its_pause_is_over(site, posting, serve
 
 @since("05")
 @attack(91, 109)
-def test_who_asks_once_more_does_not_end_the_pause(site, posting, server):
+def test_asking_once_more_does_not_end_the_pause(site, posting, server):
     owner(site)
     server.answers["kim@example.org"] = "450 later"
     for _ in range(3):

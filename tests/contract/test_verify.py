@@ -363,7 +363,7 @@ def test_sixty_wishes_for_another_mail_bring_three_with_each_code(site, clock):
 @since("05")
 @attack(7, 21)
 @rate_limited
-def test_what_is_no_code_is_refused_in_words_and_spends_nothing(site):
+def test_anything_but_eight_digits_is_refused_in_words_and_spends_nothing(site):
     page = begin(site)
     code = mailed_code(site)
     full_width = code.translate({48 + n: 0xFF10 + n for n in range(10)})

@@ -272,7 +272,7 @@ def test_a_wrong_current_password_is_a_line(site, account, audit):
 
 @since("06")
 @attack(107)
-def test_who_is_throttled_leaves_a_line(site, account, audit):
+def test_a_client_that_is_rate_limited_leaves_a_line(site, account, audit):
     visitor = site.visitor("198.51.100.7")
     audit()
     for _ in range(6):

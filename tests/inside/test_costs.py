@@ -395,7 +395,7 @@ def test_for_three_hours_the_owner_gets_through_whatever_a_password_thief_does(
 @since("05")
 @attack(148, 72)
 @rate_limited
-def test_who_comes_hours_after_the_login_was_locked_gets_through_at_once(site, clock):
+def test_an_owner_who_comes_hours_after_the_lockout_gets_through_at_once(site, clock):
     account = kim_with_factor(site)
     thief, owner = Thief(site, account), Owner(site, account)
     for _ in range(3 * 60 // 15):
