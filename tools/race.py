@@ -2,7 +2,7 @@
 
 Fifty copies of one pending login bring the same code to the app of a step, and their
 threads give way at each line of the modules that decide. So what a busy server meets
-once a month happens now. Nothing of the app is changed; its database, where it has
+now and then happens at once. Nothing of the app is changed; its database, where it has
 one, is new and is thrown away.
 """
 
