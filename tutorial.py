@@ -217,7 +217,7 @@ def watch(title, *command):
 
 def make_venv():
     """Make .venv, or say what is missing."""
-    title = "Making .venv, this once"
+    title = "Making .venv, which happens once"
     status, output = watch(title, base_python(), "-I", "-m", "venv", VENV)
     if status and "ensurepip" in output:
         package = "python{}.{}-venv".format(*sys.version_info)
@@ -244,10 +244,10 @@ def install(requirements):
     if status:
         errors = [line for line in output.splitlines() if line.startswith("ERROR")]
         raise TutorialError(
-            f"{output}\n\npip could not install what {name} lists. Its last word was:\n"
+            f"{output}\n\npip could not install what {name} lists. It ended with:\n"
             f"{(errors or output.splitlines() or ['nothing'])[-1]}\n"
-            "Most often the package registry cannot be reached, whatever the last word "
-            f"says: check your connection and try again. {pip_settings()}"
+            "Most often the package registry cannot be reached, even if pip says "
+            f"something else: check your connection and try again. {pip_settings()}"
         )
     missing = not_installed(requirements)
     if missing:
@@ -318,8 +318,8 @@ def set_up(requirements):
         return
     if VENV.exists() and not whole:
         print(
-            "The .venv is unfinished, damaged, moved or of another Python: "
-            "starting anew."
+            "The .venv is unfinished, damaged, moved or of another Python, "
+            "so it is made again."
         )
         shutil.rmtree(str(VENV))
     VENV.mkdir(exist_ok=True)
@@ -451,7 +451,9 @@ def announce(step, commands, settings):
     text = example.read_text("utf-8") if example.exists() else ""
     yours = set(re.findall(r"^(\w+)=", text, re.MULTILINE)) & set(os.environ)
     if yours:
-        print(f"Your environment sets, and that counts: {', '.join(sorted(yours))}\n")
+        print(
+            f"Your environment sets these, and they count: {', '.join(sorted(yours))}\n"
+        )
 
 
 def run_tests(words):
@@ -598,7 +600,9 @@ def obey(words):
         return 0
     if words[0] not in COMMANDS:
         there = ", ".join(COMMANDS)
-        raise TutorialError(f"There is no command {words[0]}: there are {there}.")
+        raise TutorialError(
+            f"There is no command {words[0]}. The commands are {there}."
+        )
     return COMMANDS[words[0]](words[1:])
 
 

@@ -423,7 +423,7 @@ def main(words):
     except changes.UnknownError as error:
         sys.exit(str(error))
     if folder.exists() and any(folder.iterdir()):
-        sys.exit(f"{folder} is there already, and what is in it stays: name another.")
+        sys.exit(f"{folder} exists, and nothing in it was changed. Name a new folder.")
     write_files(files, folder)
 
 

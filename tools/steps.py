@@ -32,7 +32,7 @@ def find_step(word):
         if name.isdecimal() and int(name) == number_of(step):
             return step
     there = ", ".join(step.name for step in steps()) or "none"
-    raise TutorialError(f"There is no step {word}. Those there are: {there}.")
+    raise TutorialError(f"There is no step {word}. The steps are {there}.")
 
 
 def number_of(step):

@@ -152,7 +152,7 @@ def find_step(folder, path):
         return number if pages.is_last(name) else name
     names = sorted({*STEPS, *pages.names_of_pages()}, key=reach)
     known = ", ".join(f"steps/{name}" for name in names)
-    raise pytest.UsageError(f"There is no step {name}. There are: {known}")
+    raise pytest.UsageError(f"There is no step {name}. The steps are {known}.")
 
 
 def check_options(config, numbers):

@@ -333,7 +333,7 @@ class Progress:
         lines += change_lines(self.target)
         lines += [MAP_HELP] if first.complaint[0].startswith(LACKS) else []
         if len(broken) > 1 and not self.shows_all:
-            lines.append(f"Not kept yet besides: {len(broken) - 1} (--all shows them)")
+            lines.append(f"Also not kept yet: {len(broken) - 1} (--all shows them)")
         return lines
 
     def place_to_look(self, promise):

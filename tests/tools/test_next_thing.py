@@ -141,7 +141,7 @@ def test_what_chance_finds_is_never_the_next_thing():
     lines = after(fuzz_01="failed", b_02="failed").next_lines()
 
     assert lines[0] == "Next: B"
-    assert "Not kept yet besides: 1 (--all shows them)" in lines
+    assert "Also not kept yet: 1 (--all shows them)" in lines
 
 
 def test_each_step_so_far_has_a_line_and_what_was_not_run_is_not_passed():

@@ -439,7 +439,7 @@ def test_a_venv_of_another_python_is_made_anew(copy, capfd):
     copy.goes_wrong(probe="cpython-27")
     copy.do("test")
     assert copy.kinds() == ["venv", "pip", "pytest"]
-    assert "starting anew" in capfd.readouterr().out
+    assert "it is made again" in capfd.readouterr().out
 
 
 @needs_posix
@@ -494,7 +494,7 @@ def test_a_registry_out_of_reach_is_told_in_sentences(copy, capfd, port):
     assert copy.do("run", "03", "--port", port) == 1
     error = capfd.readouterr().err
     assert "WARNING: Retrying" in error
-    assert "Its last word was:\nERROR: No matching distribution\n" in error
+    assert "It ended with:\nERROR: No matching distribution\n" in error
     assert "check your connection and try again" in error
     assert copy.kinds() == ["venv", "pip"]
     copy.goes_wrong()
@@ -633,7 +633,7 @@ def test_settings_in_your_environment_are_named(copy, monkeypatch, port, capfd):
     monkeypatch.setenv("SECRET_KEY", "mine alone")
     copy.do("run", "02", "--port", port)
     output = capfd.readouterr().out
-    assert "Your environment sets, and that counts: SECRET_KEY\n" in output
+    assert "Your environment sets these, and they count: SECRET_KEY\n" in output
     assert "mine alone" not in output
 
 
