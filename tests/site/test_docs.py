@@ -505,7 +505,7 @@ def test_the_contract_names_the_paths_of_every_step():
 def article_of(page):
     """Return what a page says, without what the theme puts around it."""
     article = page.css_first("article")
-    for node in article.css("#__skip, .md-source-file"):
+    for node in article.css("#__skip, .md-source-file, .md-tags"):
         node.decompose()
     for node in article.css("[data-search-exclude]"):
         del node.attrs["data-search-exclude"]  # Zensical acts on it and removes it
