@@ -423,7 +423,7 @@ def main(words):
     except changes.UnknownError as error:
         sys.exit(str(error))
     if folder.exists() and any(folder.iterdir()):
-        sys.exit(f"{folder} exists, and nothing in it was changed. Name a new folder.")
+        sys.exit(f"{folder} exists already, and stays as it is. Name a new folder.")
     write_files(files, folder)
 
 
