@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.concurrency import test_races as races
+from tests.concurrency import races
 from tests.deploy.drill import network
 from tests.deploy.drill.postgres import PostgreSQL
 from tests.deploy.drill.site import TOTP_KEY
