@@ -1,94 +1,29 @@
 """The account page: what is set up, and how its owner, and nobody else, changes it."""
 
-from urllib.parse import urlsplit
-
 import pytest
 from pyotp import TOTP
 
-from tests.contract.test_every_page import pages_of
-from tests.contract.test_recovery import recover
+from tests.kit.accounts import ADDRESS
+from tests.kit.accounts import CHANGES
+from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import change
+from tests.kit.accounts import codes_on
+from tests.kit.accounts import logged_in
+from tests.kit.accounts import prove
+from tests.kit.accounts import recover
+from tests.kit.accounts import register_kim
 from tests.kit.clock import BusyClock
 from tests.kit.marks import attack
 from tests.kit.marks import since
+from tests.kit.paths import pages_of
 from tests.kit.phone import scan
+from tests.kit.reset_links import choose
+from tests.kit.reset_links import open_link
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import register
 
-ADDRESS = "kim@example.org"
-NEW_PASSWORD = "nine boats over a quiet lake"
-CHANGES = ["/account/password", "/account/phone", "/account/recovery-codes"]
 TEN_MINUTES = 10 * 60
-
-
-def logged_in(site, account):
-    """Return a visitor with a new browser, who is logged in."""
-    visitor = site.visitor()
-    visitor.log_in(account)
-    return visitor
-
-
-def prove(visitor, account, path, **values):
-    """Fill in a form of the account page, with good values for the rest."""
-    page = visitor.open(path)
-    usual = {"current_password": account.password}
-    if "code" not in values:
-        usual["code"] = account.authenticator.code()
-    if path == "/account/password":
-        password = values.get("password", NEW_PASSWORD)
-        usual |= {"password": password, "confirm": password}
-    return page.fill_in(**usual | values)
-
-
-def move(visitor, account, **values):
-    """Move to a new authenticator app; return it, the page, and the code it took."""
-    page = prove(visitor, account, "/account/phone", **values)
-    authenticator = scan(page, account.authenticator.clock)
-    code = authenticator.code()
-    return authenticator, page.fill_in(code=code), code
-
-
-def change(visitor, account, path, **values):
-    """Make one of the changes, all the way; the account knows what is new."""
-    if path == "/account/phone":
-        account.authenticator, page, _ = move(visitor, account, **values)
-        return page
-    page = prove(visitor, account, path, **values)
-    if path == "/account/password":
-        account.password = values.get("password", NEW_PASSWORD)
-    else:
-        account.recovery_codes = codes_on(page)
-    return page
-
-
-def codes_on(page):
-    """Return the recovery codes that a page shows."""
-    return [code.text(strip=True) for code in page.find_all(".recovery-code")]
-
-
-def register_kim(site):
-    """Return the account of somebody whose address we know."""
-    return site.cached_account(begin_as_kim)
-
-
-def begin_as_kim(site):
-    """Register kim, and set up a phone; return the account."""
-    return add_second_factor(
-        site, register(site.visitor(), username="kim", email=ADDRESS)
-    )
-
-
-def open_link(site):
-    """Ask for a reset link, and follow the one in the mail; return the page."""
-    visitor = site.visitor()
-    visitor.open("/reset").fill_in(email=ADDRESS)
-    [mail] = [mail for mail in site.mails() if "/reset/" in mail.text]
-    return visitor.open(urlsplit(mail.link).path)
-
-
-def reset(page, code, password=NEW_PASSWORD):
-    """Choose a new password on the page that a link leads to."""
-    return page.fill_in(password=password, confirm=password, code=code)
 
 
 def fresh(path):
@@ -327,7 +262,7 @@ def test_a_code_that_changed_something_resets_no_password(site, path, kind):
     code = account.authenticator.code() if kind == "phone" else account.recovery_code()
     change(visitor, account, path, code=code)
 
-    page = reset(open_link(site), code, password="five crows on a red tractor")
+    page = choose(open_link(site), code, password="five crows on a red tractor")
     assert page.status == 422
     site.visitor().log_in(account)
 
@@ -338,7 +273,7 @@ def test_a_code_that_changed_something_resets_no_password(site, path, kind):
 def test_a_code_that_reset_the_password_changes_nothing_more(site, kind):
     account = register_kim(site)
     code = account.authenticator.code() if kind == "phone" else account.recovery_code()
-    assert reset(open_link(site), code).path == "/login"
+    assert choose(open_link(site), code).path == "/login"
     account.password = NEW_PASSWORD
     assert site.visitor().give_password(account).fill_in(code=code).status == 422
     assert recover(site, account, code).status == 422

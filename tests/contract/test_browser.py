@@ -14,6 +14,7 @@ from tests.kit.marks import attack
 from tests.kit.marks import since
 from tests.kit.phone import Authenticator
 from tests.kit.real_browser import Screen
+from tests.kit.real_browser import axe_faults
 from tests.kit.real_browser import launch
 from tests.kit.real_browser import need
 from tests.kit.real_browser import serve
@@ -424,13 +425,6 @@ def faults_of(screen):
     faults += axe_faults(screen)
     screen.prefer("light")
     return faults + axe_faults(screen, runOnly=["color-contrast"])
-
-
-def axe_faults(screen, **options):
-    """Return the rules of accessibility that a page breaks."""
-    options |= {"resultTypes": ["violations"]}
-    found = screen.tab.evaluate("options => axe.run(options)", options)["violations"]
-    return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
 
 
 def expected_status(name):

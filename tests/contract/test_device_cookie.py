@@ -13,12 +13,9 @@ from itsdangerous import URLSafeTimedSerializer
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from tests.contract.test_account import change
-from tests.contract.test_recovery import ask_for_a_code
-from tests.contract.test_recovery import recover
-from tests.contract.test_reset import key_for
-from tests.contract.test_verify import counted_work
-from tests.contract.test_verify import kinds
+from tests.kit.accounts import ask_for_a_code
+from tests.kit.accounts import change
+from tests.kit.accounts import recover
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import rate_limited
@@ -30,6 +27,9 @@ from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import enrol
 from tests.kit.stage import register
+from tests.kit.tokens import key_for
+from tests.kit.work import counted_work
+from tests.kit.work import kinds
 
 pytestmark = rate_limited
 

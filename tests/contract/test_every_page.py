@@ -10,33 +10,9 @@ from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import since
 from tests.kit.marks import until
+from tests.kit.paths import addresses_of
+from tests.kit.paths import pages_of
 from tests.kit.visitor import is_sent_by_post
-
-
-def pages_of(step):
-    """Return the addresses that a step has, as far as they need no token."""
-    pages = {
-        "01": ["/", "/login"],
-        "02": ["/login/code"],
-        "03": ["/enrol", "/login/recovery"],
-        "04": ["/register"],
-        "05": [
-            "/register/verify",
-            "/reset",
-            "/reset/new",
-            "/account",
-            "/account/password",
-            "/account/phone",
-            "/account/recovery-codes",
-        ],
-    }
-    return [path for n, paths in pages.items() if n <= step.number for path in paths]
-
-
-def addresses_of(step):
-    """Return the addresses that a step answers, be it with a page or otherwise."""
-    others = ["/healthz", "/readyz", "/.well-known/change-password"]
-    return pages_of(step) + (others if step.number >= "06" else [])
 
 
 @attack(115)

@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import stat
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +23,12 @@ from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import once
 from tests.kit.marks import since
+from tests.kit.outbox import leave_old_count
+from tests.kit.outbox import old_counts
+from tests.kit.outbox import waiting
 from tests.kit.phone import scan
 from tests.kit.servers import NetworkedBrowser
+from tests.kit.servers import Process
 from tests.kit.servers import Shot
 from tests.kit.servers import changed_copy
 from tests.kit.servers import fire
@@ -39,7 +41,6 @@ from tests.kit.smtp_server import free_port
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import Stage
 from tests.kit.stage import add_second_factor
-from tests.kit.stage import development
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import prove_address
 from tests.kit.stage import register
@@ -227,11 +228,6 @@ def send_for(site, seconds):
             break
         site.mails()
     site.clock.move_to(end)
-
-
-def waiting(site):
-    """Return how many mails wait in the outbox."""
-    return site.sql("SELECT count(*) FROM outbox_emails")[0][0]
 
 
 @contextmanager
@@ -1175,30 +1171,6 @@ def test_a_wish_that_comes_before_a_slow_sender_is_done_with_the_last_is_kept(
 # Other processes
 
 
-class Process:
-    """A command of the app in a process of its own, with its database and keys."""
-
-    def __init__(self, site, *arguments, folder=None, **environment):
-        if not (site.stage.folder / "wsgi.py").exists():
-            pytest.skip("not run with --app: the test starts a step of ours")
-        usual = {key: site.config[key] or "" for key in ("SECRET_KEY", "TOTP_KEYS")}
-        usual["DATABASE_URL"] = site.config["SQLALCHEMY_DATABASE_URI"]
-        usual |= {"MAIL_SERVER": "", "PYTHONUNBUFFERED": "yes"}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "flask", *arguments],
-            cwd=folder or site.stage.folder,
-            env=os.environ | development(site.stage) | usual | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-
-    def output(self):
-        """Wait for the end; return what was printed."""
-        output, errors = self.process.communicate(timeout=60)
-        assert self.process.returncode == 0, errors.decode()
-        return output
-
-
 @pytest.fixture
 def real_clock():
     """Return the clock on the wall, which other processes have as well."""
@@ -1380,17 +1352,6 @@ def test_the_server_of_a_reader_deletes_old_rows_after_the_answer(real_site):
         begin_registration(running.visitor(), email="kim@example.org")
         running.wait_for(lambda: not old_counts(real_site))
         assert "Traceback" not in running.log
-
-
-def leave_old_count(site):
-    """Leave the count of a guess that was made two hours ago."""
-    insert = "INSERT INTO rate_limit_counters (bucket, window_started_at, count)"
-    site.sql(f"{insert} VALUES ('old', ?, 1)", site.clock.now() - 2 * HOUR)
-
-
-def old_counts(site):
-    """Return the count that is old, as long as it is there."""
-    return site.sql("SELECT * FROM rate_limit_counters WHERE bucket = 'old'")
 
 
 @since("05")

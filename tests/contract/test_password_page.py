@@ -1,17 +1,18 @@
 """The password page: who gets past it, and what it gives away."""
 
 import hashlib
-import re
 import time
 
 import pytest
 from werkzeug.security import generate_password_hash
 
+from tests.kit.answers import without_what_differs
 from tests.kit.marks import attack
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.stage import first_user
 from tests.kit.stage import register
+from tests.kit.work import counted
 
 ODD_TEXTS = [
     "",
@@ -27,12 +28,6 @@ ODD_TEXTS = [
     "' OR 1=1 --",
 ]
 SLOW = "pbkdf2:sha256:12000"  # about 5 ms
-
-
-def without_what_differs(page, username):
-    """Return the page without its CSRF token and without the name that was typed."""
-    html = re.sub(r'name="csrf_token"[^>]*>', "", page.html)
-    return html.replace(username, "")
 
 
 def try_password(site, username, password):
@@ -103,17 +98,6 @@ def test_an_unknown_name_costs_the_same_hash_as_a_wrong_password(
 
     assert hashes("stranger") == hashes(known)
     assert len(hashes(known)) == 1
-
-
-def counted(function, calls):
-    """Return a function that notes of each call what it costs."""
-
-    def counting(*args, **kwargs):
-        values = [*args, *kwargs.values()]  # all but password and salt
-        calls.append([value for value in values if not isinstance(value, bytes)])
-        return function(*args, **kwargs)
-
-    return counting
 
 
 @since("04b")

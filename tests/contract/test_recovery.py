@@ -2,6 +2,8 @@
 
 import base64
 
+from tests.kit.accounts import ask_for_a_code
+from tests.kit.accounts import recover
 from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import never_red
@@ -12,17 +14,6 @@ from tests.kit.stage import add_second_factor
 from tests.kit.stage import enrol
 from tests.kit.stage import register
 from tests.kit.visitor import NotOfferedError
-
-
-def ask_for_a_code(visitor, account):
-    """Give the password and open the page that asks for a recovery code."""
-    visitor.give_password(account)
-    return visitor.open("/login/recovery")
-
-
-def recover(site, account, code):
-    """Log in with a recovery code, from a new browser; return where that leads."""
-    return ask_for_a_code(site.visitor(), account).fill_in(recovery_code=code)
 
 
 @since("03")

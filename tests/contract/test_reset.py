@@ -1,15 +1,12 @@
 """A forgotten password: what the mailbox alone is worth, and for how long."""
 
-import base64
 import hmac
-import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,32 +14,41 @@ from urllib.parse import urlsplit
 import jwt
 import pytest
 import requests
-from sqlalchemy import event
 
-from tests.contract.test_account import prove
-from tests.contract.test_recovery import recover
-from tests.contract.test_session import content_of
-from tests.contract.test_verify import LOOK_ALIKES
-from tests.contract.test_verify import assert_alike
-from tests.contract.test_verify import counted_work
-from tests.contract.test_verify import kinds
-from tests.contract.test_verify import measured
-from tests.contract.test_verify import token_of
+from tests.kit.accounts import ADDRESS
+from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import prove
+from tests.kit.accounts import recover
+from tests.kit.answers import assert_alike
+from tests.kit.answers import content_of
+from tests.kit.answers import token_of
+from tests.kit.email_codes import LOOK_ALIKES
 from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.phone import scan
+from tests.kit.reset_links import ask_for_link
+from tests.kit.reset_links import choose
+from tests.kit.reset_links import claims_of
+from tests.kit.reset_links import form_behind
+from tests.kit.reset_links import mailed_link
+from tests.kit.reset_links import opens_form
 from tests.kit.stage import CONFIG
 from tests.kit.stage import PRODUCTION
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import development
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
+from tests.kit.tokens import key_for
+from tests.kit.tokens import part
+from tests.kit.tokens import signed
+from tests.kit.work import counted_work
+from tests.kit.work import kinds
+from tests.kit.work import meanwhile
+from tests.kit.work import measured
 
-ADDRESS = "kim@example.org"
-NEW = "six violins paint the harbour"
 LIFETIME = 20 * 60  # seconds
 PURPOSE = "password reset"
 HERE = "127.0.0.1"
@@ -59,31 +65,6 @@ def register_kimberly(site):
     return add_second_factor(
         site, register(site.visitor(), username="kimberly", email=ADDRESS)
     )
-
-
-def ask(visitor, address=ADDRESS):
-    """Ask for a link; return the page that answers."""
-    return visitor.open("/reset").fill_in(email=address)
-
-
-def mailed_link(site, address=ADDRESS):
-    """Ask for a link and return its path, as it stands in the mail."""
-    ask(site.visitor(), address)
-    [link] = [mail.link for mail in site.mails() if "/reset/" in mail.text]
-    return urlsplit(link).path
-
-
-def form_behind(site, link, visitor=None):
-    """Follow a link; return the page that asks for the new password."""
-    page = (visitor or site.visitor()).open(link)
-    page.form("password", "confirm")
-    return page
-
-
-def choose(page, code, password=NEW, **values):
-    """Give a new password and a code; return the page that answers."""
-    values = {"password": password, "confirm": password, "code": code} | values
-    return page.fill_in(**values)
 
 
 def is_dead(site, link):
@@ -120,8 +101,8 @@ def test_a_user_with_the_link_and_a_code_sets_a_new_password(site, owner):
     assert page.path == "/login"
     assert page.status == 200
     assert not password_works(site, owner, owner.password)
-    assert password_works(site, owner, NEW)
-    owner.password = NEW
+    assert password_works(site, owner, NEW_PASSWORD)
+    owner.password = NEW_PASSWORD
     site.visitor().log_in(owner)
 
 
@@ -148,11 +129,11 @@ def test_the_link_alone_sets_no_password(site, owner):
         assert refused.status == 422, code
         assert refused.find(".error").text()
         assert refused.find("[name=code]").attributes["value"] == ""
-    target, data = page.filled_in(password=NEW, confirm=NEW)
+    target, data = page.filled_in(password=NEW_PASSWORD, confirm=NEW_PASSWORD)
     del data["code"]
     assert page.visitor.send(target, data).status == 422
 
-    assert not password_works(site, owner, NEW)
+    assert not password_works(site, owner, NEW_PASSWORD)
     assert password_works(site, owner, owner.password)
 
 
@@ -164,7 +145,7 @@ def test_the_code_of_another_user_is_refused_with_a_link(site, owner):
 
     assert choose(page, thief.authenticator.code()).status == 422
     assert choose(page, thief.recovery_code()).status == 422
-    assert not password_works(site, owner, NEW)
+    assert not password_works(site, owner, NEW_PASSWORD)
 
 
 @since("05")
@@ -180,7 +161,7 @@ def test_a_recovery_code_takes_the_place_of_the_authenticator_once_and_is_told(
     assert any("recovery code" in subject for subject in subjects)
     assert any("password was changed" in subject for subject in subjects)
 
-    owner.password = NEW
+    owner.password = NEW_PASSWORD
     assert recover(site, owner, code).status == 422
     page = form_behind(site, mailed_link(site))
     assert choose(page, code, "nine copper kettles sing").status == 422
@@ -203,7 +184,7 @@ def test_a_code_that_was_used_to_log_in_sets_no_password(site, owner):
 def test_a_code_that_set_a_password_does_not_log_in(site, owner):
     code = owner.authenticator.code()
     choose(form_behind(site, mailed_link(site)), code)
-    owner.password = NEW
+    owner.password = NEW_PASSWORD
 
     assert site.visitor().give_password(owner).fill_in(code=code).status == 422
     site.visitor().log_in(owner)
@@ -252,10 +233,10 @@ def test_a_user_without_an_authenticator_resets_with_the_link_alone_and_sets_one
     account = register(site.visitor(), email=ADDRESS)
     page = form_behind(site, mailed_link(site))
     assert not page.find_all("[name=code]")
-    page = page.fill_in(password=NEW, confirm=NEW)
+    page = page.fill_in(password=NEW_PASSWORD, confirm=NEW_PASSWORD)
 
     assert page.path == "/login"
-    page = page.fill_in(username=account.username, password=NEW)
+    page = page.fill_in(username=account.username, password=NEW_PASSWORD)
     assert page.path == "/enrol"
 
 
@@ -264,25 +245,11 @@ def test_a_user_without_an_authenticator_resets_with_the_link_alone_and_sets_one
 def test_a_form_without_a_code_is_no_use_once_there_is_an_authenticator(site):
     account = register(site.visitor(), email=ADDRESS)
     page = form_behind(site, mailed_link(site))
-    form = page.filled_in(password=NEW, confirm=NEW)
+    form = page.filled_in(password=NEW_PASSWORD, confirm=NEW_PASSWORD)
     add_second_factor(site, account)
 
     assert page.visitor.send(*form).status == 422
     assert password_works(site, account, account.password)
-
-
-def meanwhile(site, words, act, *values, **fields):
-    """Let somebody else act in the middle of a request, after a statement."""
-    came = []
-
-    def interrupt(connection, cursor, statement, *rest):
-        if words in statement and not came:
-            came.append("somebody")
-            with ThreadPoolExecutor() as pool:
-                came.append(pool.submit(act, *values, **fields).result())
-
-    event.listen(site.engine, "after_cursor_execute", interrupt)
-    return came
 
 
 @since("05")
@@ -296,7 +263,7 @@ def test_a_link_alone_sets_no_password_if_an_authenticator_is_set_up_in_the_same
     owner = site.visitor()
     code = scan(owner.give_password(account), clock).code()
     meanwhile(site, "second_factors", owner.fill_in, code=code)
-    page = page.fill_in(password=NEW, confirm=NEW)
+    page = page.fill_in(password=NEW_PASSWORD, confirm=NEW_PASSWORD)
 
     assert page.find_all("[name=code]")
     assert owner.is_logged_in()
@@ -331,7 +298,7 @@ def test_after_a_reset_the_password_page_is_open_again(site, owner):
         page = page.fill_in(username=owner.username, password="wrong")
     assert page.status == 429
     choose(form_behind(site, mailed_link(site)), owner.authenticator.code())
-    owner.password = NEW
+    owner.password = NEW_PASSWORD
 
     site.visitor().log_in(owner)
 
@@ -344,7 +311,7 @@ def test_after_a_reset_the_password_page_is_open_again(site, owner):
 def test_known_and_unknown_addresses_get_the_same_answer(site, owner):
     fill_in_registration(site.visitor(), email="unproved@example.org")
     addresses = (ADDRESS, "unknown@example.org", "unproved@example.org")
-    pages = [ask(site.visitor(), address) for address in addresses]
+    pages = [ask_for_link(site.visitor(), address) for address in addresses]
 
     assert pages[0].path == "/login"
     assert (
@@ -385,7 +352,7 @@ def test_a_letter_that_waits_for_the_mail_server_does_not_show_in_the_work(site,
     site = site.start_again(MAIL_SERVER=HERE, MAIL_PORT=port, MAIL_SUPPRESS_SEND=False)
     addresses = (ADDRESS, "unknown@example.org")
     for address in addresses:
-        ask(site.visitor(), address)
+        ask_for_link(site.visitor(), address)
     site.mails()  # that of the account waits for another try, the other is gone
     costs = []
     for address in addresses:
@@ -425,9 +392,9 @@ def test_only_the_address_of_an_account_gets_a_link(site, owner):
     fill_in_registration(site.visitor(), email="unproved@example.org")
     site.mails()
     for address in ("unknown@example.org", "unproved@example.org", "x@kim.example.org"):
-        ask(site.visitor(), address)
+        ask_for_link(site.visitor(), address)
         assert site.mails() == [], address
-    ask(site.visitor())
+    ask_for_link(site.visitor())
     [mail] = site.mails()
 
     assert mail.to == ADDRESS
@@ -438,7 +405,7 @@ def test_only_the_address_of_an_account_gets_a_link(site, owner):
 @attack(124)
 def test_the_link_goes_to_the_address_of_the_account_however_it_was_typed(site, owner):
     for spelt in ("KIM@EXAMPLE.ORG", " Kim@Example.Org ", "kim@example.org\n"):
-        ask(site.visitor(), spelt)
+        ask_for_link(site.visitor(), spelt)
         assert [mail.to for mail in site.mails()] == [ADDRESS], ascii(spelt)
 
 
@@ -446,7 +413,7 @@ def test_the_link_goes_to_the_address_of_the_account_however_it_was_typed(site, 
 @attack(124, 91)
 def test_a_look_alike_of_an_address_sends_no_email(site, owner):
     for address in LOOK_ALIKES:
-        page = ask(site.visitor(), address)
+        page = ask_for_link(site.visitor(), address)
         assert page.status == 422, ascii(address)
         assert page.find(".error").text()
 
@@ -488,14 +455,14 @@ def test_links_to_one_address_are_stopped_where_too_many_ask_and_nowhere_else(
 ):
     for number in range(20):
         address = (ADDRESS, f" {ADDRESS.upper()}", "unknown@example.org")[number % 3]
-        assert ask(site.visitor(), address).path == "/login"
+        assert ask_for_link(site.visitor(), address).path == "/login"
 
-    page = ask(site.visitor())
+    page = ask_for_link(site.visitor())
     assert page.status == 429
     assert int(page.headers["Retry-After"]) == 15 * 60
-    assert ask(site.visitor(network="192.0.2.7")).path == "/login"
+    assert ask_for_link(site.visitor(network="192.0.2.7")).path == "/login"
     clock.move(15 * 60)
-    assert ask(site.visitor()).path == "/login"
+    assert ask_for_link(site.visitor()).path == "/login"
 
 
 @since("05")
@@ -503,11 +470,11 @@ def test_links_to_one_address_are_stopped_where_too_many_ask_and_nowhere_else(
 @rate_limited
 def test_links_to_many_addresses_are_stopped_after_twenty(site):
     for number in range(20):
-        assert ask(site.visitor(), f"kim{number}@example.org").path == "/login"
+        assert ask_for_link(site.visitor(), f"kim{number}@example.org").path == "/login"
 
-    assert ask(site.visitor(), "kim20@example.org").status == 429
+    assert ask_for_link(site.visitor(), "kim20@example.org").status == 429
     elsewhere = site.visitor(network="192.0.2.7")
-    assert ask(elsewhere, "kim20@example.org").path == "/login"
+    assert ask_for_link(elsewhere, "kim20@example.org").path == "/login"
 
 
 @since("05")
@@ -518,7 +485,7 @@ def test_after_three_mails_with_a_link_nothing_comes_and_nothing_is_said(
 ):
     answers, links = [], []
     for number in range(6):
-        answers.append(ask(site.visitor(network=f"192.0.2.{number}")))
+        answers.append(ask_for_link(site.visitor(network=f"192.0.2.{number}")))
         links += [urlsplit(mail.link).path for mail in site.mails()]
     assert links == [links[0]] * 3
     for page in answers[1:]:
@@ -561,13 +528,17 @@ def test_another_site_can_neither_ask_for_a_link_nor_use_one(site, owner):
     form_behind(site, mailed_link(site), visitor)
     asking.open("/reset")
     foreign = token_of(site.visitor().open("/reset"))
-    new = {"password": NEW, "confirm": NEW, "code": owner.authenticator.code()}
+    new = {
+        "password": NEW_PASSWORD,
+        "confirm": NEW_PASSWORD,
+        "code": owner.authenticator.code(),
+    }
     for forged in ({}, {"csrf_token": ""}, {"csrf_token": foreign}):
         assert asking.send("/reset", {"email": ADDRESS} | forged).status == 400
         assert visitor.send("/reset/new", new | forged).status == 400
 
     assert site.mails() == []
-    assert not password_works(site, owner, NEW)
+    assert not password_works(site, owner, NEW_PASSWORD)
     assert choose(visitor.open("/reset/new"), new["code"]).path == "/login"
 
 
@@ -575,10 +546,12 @@ def test_another_site_can_neither_ask_for_a_link_nor_use_one(site, owner):
 @attack(94)
 def test_a_form_of_a_session_that_is_gone_sets_no_password(site, owner):
     page = form_behind(site, mailed_link(site))
-    form = page.filled_in(password=NEW, confirm=NEW, code=owner.authenticator.code())
+    form = page.filled_in(
+        password=NEW_PASSWORD, confirm=NEW_PASSWORD, code=owner.authenticator.code()
+    )
 
     assert site.visitor().send(*form).status == 400
-    assert not password_works(site, owner, NEW)
+    assert not password_works(site, owner, NEW_PASSWORD)
 
 
 # The link
@@ -594,9 +567,9 @@ def test_a_link_works_once(site, owner):
 
     page = choose(second, code, "nine copper kettles sing")
     assert page.path == "/reset"
-    assert password_works(site, owner, NEW)
+    assert password_works(site, owner, NEW_PASSWORD)
     assert is_dead(site, link)
-    owner.password = NEW
+    owner.password = NEW_PASSWORD
     page = site.visitor().give_password(owner).fill_in(code=code)
     assert page.path == "/"  # it was not looked at
 
@@ -620,13 +593,13 @@ def test_a_form_that_was_opened_in_time_is_sent_too_late(site, owner, clock, age
     page = choose(page, owner.authenticator.code())
 
     assert page.path == "/reset"
-    assert not password_works(site, owner, NEW)
+    assert not password_works(site, owner, NEW_PASSWORD)
 
 
 @since("05")
 @attack(86)
 def test_the_twenty_minutes_begin_when_the_link_is_sent(site, owner, clock):
-    ask(site.visitor())
+    ask_for_link(site.visitor())
     clock.move(LIFETIME)
     [mail] = site.mails()
     clock.move(LIFETIME - 1)
@@ -691,7 +664,7 @@ def test_the_mail_says_until_when_the_link_works_and_so_does_the_second_one(
 ):
     end = time.strftime("%H:%M UTC", time.gmtime(clock.now() + LIFETIME))
     for _ in range(2):
-        ask(site.visitor())
+        ask_for_link(site.visitor())
         [mail] = site.mails()
         assert f"The link works until {end}" in mail.text
         clock.move(5 * 60)
@@ -737,7 +710,7 @@ def test_a_link_of_one_user_changes_the_password_of_no_other(site, owner):
     assert choose(page, other.authenticator.code()).status == 422
     assert choose(page, owner.authenticator.code()).path == "/login"
 
-    assert password_works(site, owner, NEW)
+    assert password_works(site, owner, NEW_PASSWORD)
     assert password_works(site, other, other.password)
     assert not is_dead(site, mine)
 
@@ -788,7 +761,7 @@ def test_following_a_link_leaves_the_login_of_the_browser_alone(site, owner):
     page = choose(logged_in.open(good), owner.authenticator.code())
     assert page.path == "/login"
     assert not logged_in.is_logged_in()
-    assert password_works(site, owner, NEW)
+    assert password_works(site, owner, NEW_PASSWORD)
     assert password_works(site, other, other.password)
 
 
@@ -830,15 +803,15 @@ def test_the_link_leaves_the_address_bar_at_once(site, owner):
     places = [answer.html, str(answer.headers), page.html, str(page.headers)]
     places += [content_of(c).decode() for c in visitor.browser.cookies.values()]
     for place in places:
-        for part in token.split(".")[1:]:
-            assert part not in place
+        for piece in token.split(".")[1:]:
+            assert piece not in place
 
 
 @since("05")
 @attack(81, 90)
 @pytest.mark.ours
 def test_no_link_that_works_can_be_read_from_the_database(site, owner):
-    ask(site.visitor())
+    ask_for_link(site.visitor())
     waiting = site.sql("SELECT * FROM outbox_emails WHERE kind = 'password_reset'")
     [mail] = site.mails()
     token = mail.link.rpartition("/")[2]
@@ -846,8 +819,8 @@ def test_no_link_that_works_can_be_read_from_the_database(site, owner):
     kept = b"".join(path.read_bytes() for path in files)
 
     assert len(waiting) == 1
-    for part in token.split(".")[1:]:
-        assert part.encode() not in kept
+    for piece in token.split(".")[1:]:
+        assert piece.encode() not in kept
 
 
 @since("05")
@@ -859,7 +832,7 @@ def test_the_log_of_the_app_holds_neither_link_nor_password(site, owner, log):
     code = owner.authenticator.code()
     choose(page, code)
 
-    for secret in (link.rpartition("/")[2], NEW, code):
+    for secret in (link.rpartition("/")[2], NEW_PASSWORD, code):
         assert secret not in log.text
 
 
@@ -885,7 +858,7 @@ def test_the_link_leads_to_the_configured_address_whatever_the_request_says(
     assert answer.status < 500
     for mail in site.mails():
         assert "evil" not in str(mail)
-    ask(site.visitor())
+    ask_for_link(site.visitor())
     [mail] = site.mails()
     assert mail.link.startswith("http://door.example/reset/")
 
@@ -969,42 +942,6 @@ def test_the_log_of_the_development_server_shows_no_link(step, clock, tmp_path):
 
 
 # Links that we did not make
-
-
-def key_for(purpose, secret=None):
-    """Return the key that the step derives for a purpose."""
-    secret = (secret or CONFIG["SECRET_KEY"]).encode()
-    return hmac.digest(secret, purpose.encode(), "sha256")
-
-
-def part(value):
-    """Return a part of a token."""
-    text = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
-
-
-def signed(claims, key, algorithm="HS256"):
-    """Return a token with any claims, even such as no library would sign."""
-    head = part({"alg": algorithm, "typ": "JWT"})
-    digest = {"HS256": "sha256", "HS384": "sha384", "HS512": "sha512"}[algorithm]
-    text = f"{head}.{part(claims)}"
-    return f"{text}.{part(hmac.digest(key, text.encode(), digest))}"
-
-
-def claims_of(link):
-    """Return what a link says."""
-    token = link.rpartition("/")[2]
-    return jwt.decode(token, options={"verify_signature": False})
-
-
-def opens_form(site, token):
-    """Tell whether a token opens the form that sets a password; it may never fail."""
-    visitor = site.visitor()
-    answer = visitor.ask("GET", f"/reset/{token}")
-    assert answer.status < 500, token[:80]
-    page = visitor.open("/reset/new")
-    assert page.status < 500, token[:80]
-    return page.path == "/reset/new"
 
 
 @since("05")
@@ -1226,7 +1163,7 @@ def test_the_new_password_differs_from_the_old_one(site, owner):
 @since("05")
 def test_two_new_passwords_that_differ_are_refused(site, owner):
     page, code = form_behind(site, mailed_link(site)), owner.authenticator.code()
-    refused = choose(page, code, confirm=f"{NEW}x")
+    refused = choose(page, code, confirm=f"{NEW_PASSWORD}x")
 
     assert refused.status == 422
     assert "The passwords do not match." in refused.text
@@ -1262,15 +1199,19 @@ def test_odd_text_in_the_form_of_a_new_password_is_refused_in_words(site, owner,
     for field in ("password", "confirm", "code"):
         for raw in (b"\0" * 20, b"\xff" * 20, b"\xed\xa0\x80" * 9, b"x" * 10_000):
             code = owner.authenticator.wrong_code()
-            target, data = page.filled_in(password=NEW, confirm=NEW, code=code)
+            target, data = page.filled_in(
+                password=NEW_PASSWORD, confirm=NEW_PASSWORD, code=code
+            )
             refused = page.visitor.send(target, data | {field: raw})
             assert refused.status in (422, 429), (field, raw[:9])
         for sent in ({}, {field: ["", ""]}):
-            target, data = page.filled_in(password=NEW, confirm=NEW, code="")
+            target, data = page.filled_in(
+                password=NEW_PASSWORD, confirm=NEW_PASSWORD, code=""
+            )
             del data[field]
             assert page.visitor.send(target, data | sent).status in (422, 429)
 
-    assert not password_works(site, owner, NEW)
+    assert not password_works(site, owner, NEW_PASSWORD)
 
 
 @since("05")
@@ -1304,7 +1245,7 @@ def test_after_five_wrong_codes_there_is_a_pause_and_then_the_link_still_works(
     right = choose(page, owner.authenticator.code())
     assert right.status == 429
     assert 0 < int(right.headers["Retry-After"]) <= 15 * 60
-    assert not password_works(site, owner, NEW)
+    assert not password_works(site, owner, NEW_PASSWORD)
     clock.move(15 * 60)
 
     assert choose(page, owner.authenticator.code()).path == "/login"
@@ -1329,7 +1270,7 @@ LINKS = {}
 
 def mailed_link_once(site):
     """Return the newest link; where no more mails come, the one that there is."""
-    ask(site.visitor())
+    ask_for_link(site.visitor())
     for mail in site.mails():
         LINKS[site] = urlsplit(mail.link).path
     return LINKS[site]

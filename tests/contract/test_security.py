@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import event
 
-from tests.contract.test_account import logged_in
-from tests.contract.test_account import prove
-from tests.contract.test_reset import ask
+from tests.kit.accounts import logged_in
+from tests.kit.accounts import prove
 from tests.kit.browser import InProcessBrowser
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
@@ -21,6 +20,7 @@ from tests.kit.production import in_production
 from tests.kit.real_browser import Screen
 from tests.kit.real_browser import launch
 from tests.kit.real_browser import serve
+from tests.kit.reset_links import ask_for_link
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import register
 from tests.kit.visitor import Visitor
@@ -689,7 +689,7 @@ def test_everything_works_over_https(site):
     visitor.log_out()
     assert not visitor.is_logged_in()
     address = site.sql("SELECT email FROM users")[0][0]
-    ask(site.visitor(), address)
+    ask_for_link(site.visitor(), address)
     link = urlsplit(next(m for m in site.mails() if "/reset/" in m.text).link)
 
     assert link.hostname == HOST

@@ -1,33 +1,21 @@
 """Sessions and cookies: how they begin, what they hold, how they end."""
 
-import base64
-import json
-import zlib
-
 import pytest
 
-from tests.contract.test_account import change
-from tests.contract.test_account import logged_in
-from tests.contract.test_account import prove
-from tests.contract.test_every_page import addresses_of
+from tests.kit.accounts import change
+from tests.kit.accounts import logged_in
+from tests.kit.accounts import prove
+from tests.kit.answers import content_of
 from tests.kit.journey import Journey
 from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.marks import until
+from tests.kit.paths import addresses_of
 from tests.kit.stage import STEPS
 
 CLEAR = '"cache", "storage"'
-
-
-def content_of(cookie):
-    """Return all that a cookie says to whoever decodes it, as bytes."""
-    value = cookie.value
-    body = value.lstrip(".").split(".")[0]
-    data = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
-    data = zlib.decompress(data) if value.startswith(".") else data
-    return data + value.encode() + json.dumps(json.loads(data)).encode()
 
 
 @attack(43)

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import event
 
-from tests.contract.test_account import CHANGES
-from tests.contract.test_account import change
-from tests.contract.test_account import logged_in
-from tests.contract.test_account import prove
+from tests.kit.accounts import CHANGES
+from tests.kit.accounts import change
+from tests.kit.accounts import logged_in
+from tests.kit.accounts import prove
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since

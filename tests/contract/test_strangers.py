@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy import event
 from werkzeug.security import generate_password_hash
 
-from tests.contract.test_account import NEW_PASSWORD
-from tests.contract.test_account import prove
-from tests.contract.test_verify import ask_again
-from tests.contract.test_verify import wrong
+from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import prove
+from tests.kit.email_codes import ask_again
+from tests.kit.email_codes import wrong
 from tests.kit.marks import attack
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
+from tests.kit.reset_links import ask_for_link
 from tests.kit.stage import STEPS
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import enrol
@@ -43,11 +44,6 @@ def register_kim(site):
 def stranger(site, number):
     """Return a stranger from a network of its own."""
     return site.visitor(network=f"192.0.2.{number}")
-
-
-def ask_for_link(visitor, address=KIM):
-    """Ask for a reset link; return the page that answers."""
-    return visitor.open("/reset").fill_in(email=address)
 
 
 def ask_for_account(visitor, address=LEE):

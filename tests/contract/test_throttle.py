@@ -4,13 +4,16 @@ from contextlib import suppress
 
 import pytest
 
-from tests.contract.test_account import ADDRESS
-from tests.contract.test_account import NEW_PASSWORD
-from tests.contract.test_account import open_link
-from tests.contract.test_account import prove
-from tests.contract.test_account import register_kim
-from tests.contract.test_account import reset
+from tests.kit.accounts import ADDRESS
+from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import prove
+from tests.kit.accounts import register_kim
 from tests.kit.clock import BusyClock
+from tests.kit.guesses import LIMIT
+from tests.kit.guesses import MAX_WRONG_CODES_IN_A_ROW
+from tests.kit.guesses import WINDOW
+from tests.kit.guesses import guess_password
+from tests.kit.guesses import guess_wrong_codes
 from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import last
@@ -18,25 +21,18 @@ from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.phone import scan
+from tests.kit.reset_links import choose
+from tests.kit.reset_links import open_link
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import new_name
 from tests.kit.visitor import NotOfferedError
 
 pytestmark = pytest.mark.rate_limited
 
-LIMIT = 5
 LIMIT_OF_NETWORK = 20
-WINDOW = 15 * 60
 HOUR = 60 * 60
-MAX_WRONG_CODES_IN_A_ROW = 20
 GROWING = ["rate_limit_counters", "pending_secrets"]
 REFUSED = "That username and password do not match."
-
-
-def guess_password(visitor, username, password="wrong"):
-    """Try a password; return the status of the answer."""
-    page = visitor.open("/login")
-    return page.fill_in(username=username, password=password).status
 
 
 def guess_code(visitor, code):
@@ -631,7 +627,7 @@ def at_the_reset_code(site, kim):
 
     def guess(is_right):
         code = kim.authenticator.code() if is_right else kim.authenticator.wrong_code()
-        return reset(page, code)
+        return choose(page, code)
 
     return guess
 
@@ -642,7 +638,7 @@ def at_the_recovery_code_of_the_reset(site, kim):
 
     def guess(is_right):
         code = kim.recovery_codes[0] if is_right else "kq3v-7hzn-2xda-m4tc-p6wl-ye5s"
-        return reset(page, code)
+        return choose(page, code)
 
     return guess
 
@@ -771,22 +767,22 @@ def test_another_network_or_link_brings_no_new_guesses_at_the_reset(site, kim):
     page = open_link(site)
     elsewhere = site.visitor(network="192.0.2.9").take_cookies_of(page.visitor)
 
-    assert reset(page, kim.authenticator.code()).status == 429
+    assert choose(page, kim.authenticator.code()).status == 429
     page = elsewhere.open("/reset/new")
-    assert reset(page, kim.authenticator.code()).status == 429
+    assert choose(page, kim.authenticator.code()).status == 429
 
 
 @since("05")
 @attack(71)
 def test_a_pause_at_the_reset_uses_up_neither_link_nor_code(site, kim, clock):
     page = open_link(site)
-    use_up(lambda is_right: reset(page, kim.authenticator.wrong_code()))
+    use_up(lambda is_right: choose(page, kim.authenticator.wrong_code()))
     clock.move(WINDOW - 1)
     code = kim.authenticator.code()
-    assert reset(page, code).status == 429
+    assert choose(page, code).status == 429
     clock.move(1)
 
-    assert reset(page, code).path == "/login"
+    assert choose(page, code).path == "/login"
 
 
 @since("05")
@@ -941,19 +937,6 @@ def minutes_of_sweeping(site, monkeypatch):
 # Twenty wrong codes in a row
 
 
-def guess_wrong_codes(site, account, clock, number):
-    """Guess codes with the password, as fast as the pauses let one."""
-    guesser = site.visitor(network="192.0.2.66")
-    for count in range(number):
-        if count % LIMIT == 0:
-            clock.move(WINDOW)
-            guesser.give_password(account)
-        page = guesser.open("/login/code").fill_in(
-            code=account.authenticator.wrong_code()
-        )
-        assert page.status == 422, count
-
-
 def guess_wrong_recovery_codes(site, account, clock, number):
     """Guess recovery codes with the password, as fast as the pauses let one."""
     guesser = site.visitor(network="192.0.2.66")
@@ -972,7 +955,7 @@ def guess_at_the_reset(site, account, clock, number):
             clock.move(WINDOW)
         if count % (2 * LIMIT) == 0:
             page = open_link(site)
-        page = reset(page, account.authenticator.wrong_code())
+        page = choose(page, account.authenticator.wrong_code())
         assert page.status == 422, count
     return page
 
@@ -1125,10 +1108,10 @@ def test_a_reset_with_a_code_makes_a_stolen_password_good_again(site, kim, clock
     clock.move(WINDOW)
     site.mails()
     page = open_link(site)
-    page = reset(page, kim.authenticator.code(), password=kim.password)
+    page = choose(page, kim.authenticator.code(), password=kim.password)
     assert page.status == 422
     code = kim.authenticator.code() if kind == "phone" else kim.recovery_code()
-    page = reset(page, code)
+    page = choose(page, code)
     assert page.path == "/login"
 
     assert guess_password(site.visitor(), "kim", kim.password) == 422
@@ -1149,10 +1132,10 @@ def test_after_twenty_wrong_codes_at_the_reset_only_a_recovery_code_serves(
     page = open_link(site)
 
     for _ in range(2):
-        assert reset(page, kim.authenticator.code()).status == 422
+        assert choose(page, kim.authenticator.code()).status == 422
     clock.move(5 * 60)
     site.visitor().log_in(kim)
-    assert reset(page, kim.recovery_code()).path == "/login"
+    assert choose(page, kim.recovery_code()).path == "/login"
     kim.password = NEW_PASSWORD
     site.visitor().log_in(kim)
 
@@ -1164,7 +1147,7 @@ def test_after_nineteen_wrong_codes_at_the_reset_the_authenticator_still_serves(
 ):
     page = guess_at_the_reset(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW - 1)
 
-    assert reset(page, kim.authenticator.code()).path == "/login"
+    assert choose(page, kim.authenticator.code()).path == "/login"
 
 
 @since("05")
@@ -1174,10 +1157,10 @@ def test_a_reset_with_a_recovery_code_lets_the_authenticator_serve_again(
 ):
     guess_at_the_reset(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
     clock.move(WINDOW)
-    assert reset(open_link(site), kim.recovery_code()).path == "/login"
+    assert choose(open_link(site), kim.recovery_code()).path == "/login"
     clock.move(HOUR)
 
-    page = reset(
+    page = choose(
         open_link(site), kim.authenticator.code(), "five crows on a red tractor"
     )
     assert page.path == "/login"
@@ -1226,7 +1209,7 @@ def test_wrong_codes_on_one_route_lock_no_other(site, kim, clock):
     assert prove(visitor, kim, "/account/recovery-codes").status == 200
     site.visitor().log_in(kim)
     clock.move(WINDOW)
-    assert reset(open_link(site), kim.authenticator.code()).path == "/login"
+    assert choose(open_link(site), kim.authenticator.code()).path == "/login"
 
 
 @since("05")

@@ -1,6 +1,6 @@
 """Several users: what belongs to one of them is of no use to another."""
 
-from tests.contract.test_recovery import recover
+from tests.kit.accounts import recover
 from tests.kit.marks import attack
 from tests.kit.marks import since
 

@@ -1,16 +1,18 @@
 """The page that asks for the code mailed to a new address: whose address is it?"""
 
-import hashlib
 import statistics
-import time
-from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import event
 
-from tests.contract.test_password_page import counted
-from tests.contract.test_password_page import without_what_differs
-from tests.contract.test_session import content_of
+from tests.kit.accounts import ADDRESS
+from tests.kit.answers import assert_alike
+from tests.kit.answers import content_of
+from tests.kit.answers import token_of
+from tests.kit.email_codes import LOOK_ALIKES
+from tests.kit.email_codes import ask_again
+from tests.kit.email_codes import begin
+from tests.kit.email_codes import mailed_code
+from tests.kit.email_codes import wrong
 from tests.kit.marks import attack
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
@@ -18,112 +20,18 @@ from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
+from tests.kit.work import counted_work
+from tests.kit.work import kinds
+from tests.kit.work import measured
 
-ADDRESS = "kim@example.org"
 LIFETIME = 10 * 60  # seconds
 DAY = 24 * 60 * 60
-LOOK_ALIKES = [
-    "k\N{LATIN SMALL LETTER DOTLESS I}m@example.org",
-    "\N{KELVIN SIGN}im@example.org",
-    "\N{FULLWIDTH LATIN SMALL LETTER K}im@example.org",
-    "kim@example\N{FULLWIDTH FULL STOP}org",
-    "kim@ex\N{CYRILLIC SMALL LETTER A}mple.org",
-    "ki\N{ZERO WIDTH SPACE}m@example.org",
-    "kim\0@example.org",
-    "kim@example.org,thief@example.net",
-    "kim@example.org\nthief@example.net",
-    "Kim <kim@example.org>",
-    "kim@example.org thief@example.net",
-]
-
-
-def begin(site, **values):
-    """Register with a new address; return the page that asks for the mailed code."""
-    page = fill_in_registration(site.visitor(), **{"email": ADDRESS} | values)
-    assert page.path == "/register/verify"
-    return page
-
-
-def mailed_code(site):
-    """Return the one code that was mailed since we looked last."""
-    [mail] = site.mails()
-    return mail.code
-
-
-def ask_again(page):
-    """Ask for another mail."""
-    field = page.find("[name=resend]").attributes
-    token = page.find("form:has([name=resend]) [name=csrf_token]").attributes["value"]
-    data = {"csrf_token": token, "resend": field.get("value", "1")}
-    return page.visitor.send(page.path, data)
-
-
-def wrong(code):
-    """Return another code than this one."""
-    return f"{(int(code) + 1) % 10**8:08}"
 
 
 def can_log_in(site, username, password=GOOD_PASSWORD):
     """Tell whether name and password get past the password page."""
     page = site.visitor().open("/login")
     return page.fill_in(username=username, password=password).status == 200
-
-
-@contextmanager
-def counted_work(site, monkeypatch):
-    """Count hashes and statements, of which time and the answer must tell nothing."""
-    hashes, statements = [], []
-
-    def note(connection, cursor, statement, *rest):
-        statements.append(statement)
-
-    with monkeypatch.context() as patch:
-        for name in ("pbkdf2_hmac", "scrypt"):
-            patch.setattr(hashlib, name, counted(getattr(hashlib, name), hashes))
-        event.listen(site.engine, "before_cursor_execute", note)
-        yield hashes, statements
-        event.remove(site.engine, "before_cursor_execute", note)
-
-
-def assert_alike(page, other, has_cookies=True):
-    """Make sure that two answers differ in nothing but what was typed."""
-    assert page.status == other.status
-    assert page.path == other.path
-    names = [dict.fromkeys(p.headers.keys()) for p in (page, other)]
-    assert names[0] == names[1]
-    for name in names[0]:
-        if name not in ("Set-Cookie", "Content-Length", "X-Request-ID"):
-            assert page.headers[name] == other.headers[name], name
-    typed = ADDRESS, "new@example.org"
-    texts = [
-        without_what_differs(p, typed[0]).replace(typed[1], "") for p in (page, other)
-    ]
-    assert texts[0] == texts[1]
-    sizes = [
-        # without the cookie itself: compressed, it is sometimes a few bytes longer
-        {
-            n: len(content_of(c)) - len(c.value)
-            for n, c in p.visitor.browser.cookies.items()
-        }
-        for p in (page, other)
-    ]
-    assert sizes[0] == sizes[1] or not has_cookies
-
-
-def measured(site, path, **values):
-    """Return how long forms with a known and with a new address take, in turns."""
-    seconds = [], []
-    for number in range(40):
-        addresses = [ADDRESS, f"new{number}@example.org"]
-        for kind in (0, 1) if number % 2 else (1, 0):
-            visitor = site.visitor(network=f"192.0.2.{number}")
-            page = visitor.open(path)
-            target, data = page.filled_in(email=addresses[kind], **values)
-            began = time.perf_counter()
-            answer = visitor.ask("POST", target, data=data)
-            seconds[kind].append(time.perf_counter() - began)
-            assert answer.status == 302
-    return seconds
 
 
 @since("05")
@@ -564,16 +472,6 @@ def test_a_known_address_takes_as_long_as_a_new_one(step):
 
     known, unknown = map(statistics.median, seconds)
     assert 0.8 < known / unknown < 1.25
-
-
-def token_of(page):
-    """Return the CSRF token of a page."""
-    return page.find("[name=csrf_token]").attributes["value"]
-
-
-def kinds(statements):
-    """Return the first words of each statement: what is done to which table."""
-    return [" ".join(statement.split()[:3]) for statement in statements]
 
 
 @since("05")

@@ -2,11 +2,8 @@
 
 import base64
 import json
-import os
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 import threading
 from hashlib import sha256
@@ -24,20 +21,14 @@ from tests.deploy.drill.nginx import write_site
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
-from tests.kit.real_browser import missing
+from tests.kit.programs import SETTINGS
+from tests.kit.programs import find_tool
+from tests.kit.programs import run
 from tests.kit.servers import need_gunicorn
 from tests.kit.smtp_server import certificate
 from tests.kit.stage import CONFIG
 from tests.kit.stage import ROOT
 
-SETTINGS = {
-    "SECRET_KEY": "a key for tests that is as long as a real one",
-    "TOTP_KEYS": "a key for the secrets in the database of the tests",
-    "DATABASE_URL": "postgres://door@127.0.0.1/door",
-    "BASE_URL": f"https://{NAME}",
-    "MAIL_SERVER": "127.0.0.1",
-    "MAIL_DEFAULT_SENDER": f"door@{NAME}",
-}
 SECRETS = ("SECRET_KEY", "TOTP_KEYS", "DATABASE_URL", "MAIL_USERNAME", "MAIL_PASSWORD")
 # Read by Gunicorn, by Python, and by the images of nginx and PostgreSQL.
 OF_OTHERS = {
@@ -75,28 +66,6 @@ def read(folder, name):
 def load(folder, name):
     """Return what a YAML file of the step says."""
     return yaml.safe_load(read(folder, name))
-
-
-def run(*command, folder=None, **changes):
-    """Run a program with nothing but the settings; return status and output."""
-    usual = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=usual | SETTINGS | changes,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    return done.returncode, done.stdout
-
-
-def find_tool(name, package):
-    """Return a program that not everybody has."""
-    found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
-    return found or missing(f"{name} ({package})")
 
 
 # What the files name

@@ -26,7 +26,6 @@ from qrcode import QRCode
 from qrcode.image.svg import SvgPathFillImage
 from sqlalchemy import event
 
-from tests.contract.test_every_page import pages_of
 from tests.fuzz.inputs import VALUES
 from tests.fuzz.inputs import WAYS
 from tests.fuzz.inputs import quoted
@@ -34,6 +33,7 @@ from tests.fuzz.visits_mail import visits_of
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
+from tests.kit.paths import pages_of
 from tests.kit.stage import FIRST_WITH_DATABASE
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import close_databases

@@ -13,17 +13,17 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from tests.contract.test_account import logged_in
-from tests.contract.test_account import prove
-from tests.contract.test_recovery import ask_for_a_code
-from tests.contract.test_reset import choose
-from tests.contract.test_reset import form_behind
-from tests.contract.test_reset import mailed_link
+from tests.kit.accounts import ask_for_a_code
+from tests.kit.accounts import logged_in
+from tests.kit.accounts import prove
 from tests.kit.journey import Journey
 from tests.kit.marks import attack
 from tests.kit.marks import since
 from tests.kit.production import ORIGIN
 from tests.kit.production import in_production
+from tests.kit.reset_links import choose
+from tests.kit.reset_links import form_behind
+from tests.kit.reset_links import mailed_link
 from tests.kit.stage import CONFIG
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import add_second_factor

@@ -7,13 +7,14 @@ import pytest
 from werkzeug.security import generate_password_hash
 from zxcvbn import matching
 
-from tests.contract.test_verify import counted_work
 from tests.kit.marks import attack
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
+from tests.kit.reset_links import open_link
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
+from tests.kit.work import counted_work
 
 ADDRESS = "kim@example.org"
 NEW = "six violins paint the harbour"
@@ -61,7 +62,7 @@ def at_the_reset(site, password, address):
     account = add_second_factor(
         site, register(site.visitor(), email=email_of(address), username="kimberly")
     )
-    page = form_behind_link(site, email_of(address))
+    page = open_link(site, email_of(address))
     new = {"password": password, "confirm": password}
     return page, page.filled_in(code=account.authenticator.code(), **new)
 
@@ -77,14 +78,6 @@ def at_the_change(site, password, address):
     new = {"password": password, "confirm": password}
     proof = {"current_password": account.password}
     return page, page.filled_in(code=account.authenticator.code(), **proof, **new)
-
-
-def form_behind_link(site, address=ADDRESS):
-    """Ask for a link and follow it; return the page that asks for a password."""
-    visitor = site.visitor()
-    visitor.open("/reset").fill_in(email=address)
-    [mail] = [mail for mail in site.mails() if "/reset/" in mail.text]
-    return visitor.open(urlsplit(mail.link).path)
 
 
 FORMS = [
@@ -246,7 +239,7 @@ def test_with_a_link_too_a_password_may_be_sent_five_times_in_a_while(
     site, clock, make, monkeypatch
 ):
     account = make(site)
-    page = form_behind_link(site)
+    page = open_link(site)
     for _ in range(LIMIT):
         assert choose(page, account, "aaaaaaaaaaaaaaaaaaaa").status == 422
     with counted_work(site, monkeypatch) as (hashes, _):
@@ -266,7 +259,7 @@ def test_with_a_link_too_a_password_may_be_sent_five_times_in_a_while(
 @WITH_AND_WITHOUT
 def test_over_its_limit_a_link_measures_nothing(site, searched, make):
     account = make(site)
-    page = form_behind_link(site)
+    page = open_link(site)
     for _ in range(LIMIT):
         assert choose(page, account, "aaaaaaaaaaaaaaaaaaaa").status == 422
     searched.clear()
@@ -281,7 +274,7 @@ def test_over_its_limit_a_link_measures_nothing(site, searched, make):
 @WITH_AND_WITHOUT
 def test_a_link_is_no_place_to_guess_the_current_password(site, make):
     account = make(site)
-    page = form_behind_link(site)
+    page = open_link(site)
     for number in range(LIMIT):
         refused = choose(page, account, f"aaaaaaaaaaaaaaaaaaa{number}")
         assert "the password that you have" not in refused.text
@@ -297,7 +290,7 @@ def test_a_link_is_no_place_to_guess_the_current_password(site, make):
 @attack(145, 82)
 def test_a_form_that_is_not_filled_in_costs_no_attempt(site):
     account = kim_with_factor(site)
-    page = form_behind_link(site)
+    page = open_link(site)
     for _ in range(LIMIT + 1):
         assert page.fill_in(password=NEW, confirm=NEW, code="").status == 422
         assert page.fill_in(password=NEW, confirm="another").status == 422

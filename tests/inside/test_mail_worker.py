@@ -6,15 +6,15 @@ import time
 
 import pytest
 
-from tests.contract.test_mail import Process
-from tests.contract.test_mail import leave_old_count
-from tests.contract.test_mail import old_counts
-from tests.contract.test_mail import waiting
-from tests.contract.test_verify import begin
 from tests.kit.clock import RealClock
+from tests.kit.email_codes import begin
 from tests.kit.marks import attack
 from tests.kit.marks import since
+from tests.kit.outbox import leave_old_count
+from tests.kit.outbox import old_counts
+from tests.kit.outbox import waiting
 from tests.kit.production import SETTINGS
+from tests.kit.servers import Process
 from tests.kit.smtp_server import MailServer
 
 pytestmark = [

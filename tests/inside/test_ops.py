@@ -9,28 +9,28 @@ from sqlalchemy import event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import OperationalError
 
-from tests.contract.test_account import codes_on
-from tests.contract.test_account import prove
-from tests.contract.test_recovery import recover
-from tests.contract.test_reset import NEW
-from tests.contract.test_reset import ask
-from tests.contract.test_reset import choose
-from tests.contract.test_reset import form_behind
-from tests.contract.test_reset import mailed_link
-from tests.contract.test_reset import meanwhile
-from tests.contract.test_throttle import MAX_WRONG_CODES_IN_A_ROW
-from tests.contract.test_throttle import guess_wrong_codes
-from tests.contract.test_verify import ask_again
-from tests.contract.test_verify import begin
-from tests.contract.test_verify import counted_work
+from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import codes_on
+from tests.kit.accounts import prove
+from tests.kit.accounts import recover
+from tests.kit.email_codes import ask_again
+from tests.kit.email_codes import begin
+from tests.kit.guesses import MAX_WRONG_CODES_IN_A_ROW
+from tests.kit.guesses import guess_wrong_codes
 from tests.kit.marks import attack
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.phone import scan
+from tests.kit.reset_links import ask_for_link
+from tests.kit.reset_links import choose
+from tests.kit.reset_links import form_behind
+from tests.kit.reset_links import mailed_link
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import register
 from tests.kit.visitor import NotOfferedError
+from tests.kit.work import counted_work
+from tests.kit.work import meanwhile
 
 pytestmark = pytest.mark.ours
 
@@ -269,8 +269,8 @@ def test_a_password_reset_does_not_help_a_disabled_user(site, owner):
         owner.password = password
         assert give_password(site, owner).status == 422
     link = mailed_link(site)
-    page = choose(form_behind(site, link), owner.authenticator.code(), NEW)
-    owner.password = NEW
+    page = choose(form_behind(site, link), owner.authenticator.code(), NEW_PASSWORD)
+    owner.password = NEW_PASSWORD
 
     assert page.path == "/login"
     assert give_password(site, owner).status == 422
@@ -588,7 +588,7 @@ def test_the_mailbox_alone_gets_no_link_until_there_is_an_authenticator(
     site, owner, clock
 ):
     def links():
-        ask(site.visitor(), ADDRESS)
+        ask_for_link(site.visitor(), ADDRESS)
         return [mail.text for mail in site.mails() if "/reset/" in mail.text]
 
     assert len(links()) == 1
@@ -613,7 +613,7 @@ def test_a_link_from_before_sets_no_password_without_a_code(site, owner, is_open
         page = site.visitor().open(link)
 
     data = {"csrf_token": page.find("[name=csrf_token]").attributes["value"]}
-    data |= {"password": NEW, "confirm": NEW}
+    data |= {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
     page.visitor.send("/reset/new", data)
     page.visitor.send("/reset/new", data | {"code": "000000"})
     assert give_password(site, owner).path == "/register/verify"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.contract.test_account import change
-from tests.contract.test_account import logged_in
-from tests.contract.test_recovery import recover
+from tests.kit.accounts import change
+from tests.kit.accounts import logged_in
+from tests.kit.accounts import recover
 from tests.kit.marks import attack
 from tests.kit.marks import since
 from tests.kit.phone import scan

@@ -11,17 +11,17 @@ from datetime import datetime
 
 import pytest
 
-from tests.contract.test_account import CHANGES
-from tests.contract.test_account import change
-from tests.contract.test_account import logged_in
-from tests.contract.test_account import move
-from tests.contract.test_account import prove
-from tests.contract.test_every_page import pages_of
-from tests.contract.test_recovery import recover
+from tests.kit.accounts import CHANGES
+from tests.kit.accounts import change
+from tests.kit.accounts import logged_in
+from tests.kit.accounts import move
+from tests.kit.accounts import prove
+from tests.kit.accounts import recover
 from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import since
 from tests.kit.marks import until
+from tests.kit.paths import pages_of
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration

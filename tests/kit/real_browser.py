@@ -260,3 +260,17 @@ class Screen:
     def prefer(self, scheme):
         """Ask for light or dark colours."""
         self.tab.emulate_media(color_scheme=scheme)
+
+
+def axe_faults(screen, **options):
+    """Return the rules of accessibility that a page breaks."""
+    options |= {"resultTypes": ["violations"]}
+    found = screen.tab.evaluate("options => axe.run(options)", options)["violations"]
+    return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
+
+
+def is_wider_than_the_window(screen):
+    """Tell whether a page has to be moved sideways."""
+    return screen.tab.evaluate(
+        "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    )

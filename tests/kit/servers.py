@@ -414,3 +414,27 @@ def changed_copy(folder, target, file, old, new):
     assert text.count(old) == 1, f"{file} does not have this once:\n{old}"
     path.write_text(text.replace(old, new))
     return target
+
+
+class Process:
+    """A command of the app in a process of its own, with its database and keys."""
+
+    def __init__(self, site, *arguments, folder=None, **environment):
+        if not (site.stage.folder / "wsgi.py").exists():
+            pytest.skip("not run with --app: the test starts a step of ours")
+        usual = {key: site.config[key] or "" for key in ("SECRET_KEY", "TOTP_KEYS")}
+        usual["DATABASE_URL"] = site.config["SQLALCHEMY_DATABASE_URI"]
+        usual |= {"MAIL_SERVER": "", "PYTHONUNBUFFERED": "yes"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "flask", *arguments],
+            cwd=folder or site.stage.folder,
+            env=os.environ | development(site.stage) | usual | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def output(self):
+        """Wait for the end; return what was printed."""
+        output, errors = self.process.communicate(timeout=60)
+        assert self.process.returncode == 0, errors.decode()
+        return output

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.contract.test_browser import axe_faults
 from tests.kit.real_browser import Screen
+from tests.kit.real_browser import axe_faults
 from tests.kit.real_browser import launch
 from tests.kit.real_browser import need
 from tests.live.page import TryIt

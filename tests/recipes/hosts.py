@@ -49,6 +49,10 @@ KEYS_OF_USERS = ("id", "uid", "number")
 
 _numbers = count(1)
 
+DAY_SECONDS = 24 * 60 * 60
+LIMIT = 5  # attempts in a window
+NEW = "six violins paint the harbour"
+
 
 # What the page says
 
@@ -410,3 +414,8 @@ class Running:
         page.fill_in(code=account.authenticator.code())
         assert visitor.is_logged_in()
         return visitor
+
+
+def is_login(page):
+    """Return whether a page asks for the password."""
+    return page.path.partition("?")[0] == "/login"

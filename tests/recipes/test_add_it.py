@@ -8,13 +8,14 @@ import pytest
 from tests.kit.phone import scan
 from tests.kit.stage import CONFIG
 from tests.recipes.hosts import ALL
+from tests.recipes.hosts import DAY_SECONDS
+from tests.recipes.hosts import LIMIT
+from tests.recipes.hosts import NEW
 from tests.recipes.hosts import PASSWORD
 from tests.recipes.hosts import Running
+from tests.recipes.hosts import is_login
 
 WINDOW_SECONDS = 15 * 60
-DAY_SECONDS = 24 * 60 * 60
-LIMIT = 5  # attempts in a window
-NEW = "six violins paint the harbour"
 THIEF = "203.0.113.9"  # the network of a thief
 OURS = ("/account", "/account/phone", "/account/recovery-codes", "/two-factor/set-up")
 
@@ -30,11 +31,6 @@ def host(request, clock):
     running = Running(name, clock, postgres)
     yield running
     running.close()
-
-
-def is_login(page):
-    """Return whether a page asks for the password."""
-    return page.path.partition("?")[0] == "/login"
 
 
 def recover(host, account, code):

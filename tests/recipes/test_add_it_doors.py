@@ -5,12 +5,12 @@ from flask import session
 from itsdangerous import URLSafeTimedSerializer
 
 from tests.kit.phone import scan
+from tests.recipes.hosts import DAY_SECONDS
+from tests.recipes.hosts import LIMIT
+from tests.recipes.hosts import NEW
 from tests.recipes.hosts import PASSWORD
 from tests.recipes.hosts import Running
-from tests.recipes.test_add_it import DAY_SECONDS
-from tests.recipes.test_add_it import LIMIT
-from tests.recipes.test_add_it import NEW
-from tests.recipes.test_add_it import is_login
+from tests.recipes.hosts import is_login
 
 
 @pytest.fixture

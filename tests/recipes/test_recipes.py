@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import textwrap
 from http.server import BaseHTTPRequestHandler
 from http.server import HTTPServer
 from io import StringIO
@@ -18,6 +17,7 @@ from dotenv import dotenv_values
 from flask import request
 
 from tests.kit.clock import RealClock
+from tests.kit.console import commands_of
 from tests.kit.production import SETTINGS
 from tests.kit.real_browser import Screen
 from tests.kit.real_browser import launch
@@ -27,8 +27,6 @@ from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.kit.stage import Stage
 from tests.kit.stage import load_step
-from tests.site.test_docs_commands import COMMAND
-from tests.site.test_docs_commands import FENCE
 
 RECIPES = ROOT / "docs" / "recipes"
 STEP = STEPS["06"]
@@ -38,13 +36,6 @@ GIT = os.environ | {
     for who in ("AUTHOR", "COMMITTER")
     for what in ("NAME", "EMAIL")
 }
-
-
-def commands_of(page):
-    """Return the commands of a page for Linux and macOS, in their order."""
-    text = (RECIPES / page).read_text("utf-8")
-    blocks = [textwrap.dedent(code) for _, kind, code in FENCE.findall(text)]
-    return [command for code in blocks for command, _ in COMMAND.findall(code)]
 
 
 def type_in(root, commands):
@@ -65,7 +56,7 @@ def service(tmp_path_factory):
     root = tmp_path_factory.mktemp("recipe") / "two-steps-in"
     for path in ("steps/06-deploy", "docs/recipes/ai-service"):
         shutil.copytree(ROOT / path, root / path, ignore=JUNK)
-    *commands, last = commands_of("your-own-service.md")
+    *commands, last = commands_of(RECIPES / "your-own-service.md")
     assert last == "python -m pytest tests"
     return type_in(root, commands)
 
@@ -189,7 +180,7 @@ def test_the_containers_are_told_all_that_the_app_asks_for(start):
 
 def test_the_page_about_deployment_names_what_is_shipped():
     text = (RECIPES / "deploy.md").read_text("utf-8")
-    commands = commands_of("deploy.md")
+    commands = commands_of(RECIPES / "deploy.md")
     copied = [c for c in commands if c.startswith(("cp door-web", "cp error"))]
     files = [name for c in copied for name in c.split()[1:-1]]
 
@@ -206,7 +197,7 @@ def test_the_page_about_deployment_names_what_is_shipped():
 def test_a_repository_of_your_own_holds_the_app_and_no_secret(tmp_path):
     shutil.copytree(STEP, tmp_path / "here/steps/06-deploy", ignore=JUNK)
     (tmp_path / "here/steps/06-deploy/.env").write_text("SECRET_KEY=a-secret")
-    commands = commands_of("deploy.md")
+    commands = commands_of(RECIPES / "deploy.md")
     until = next(n for n, c in enumerate(commands) if c.startswith("git commit"))
     root = type_in(tmp_path / "here", commands[: until + 1])
     listed = ["git", "ls-files"]

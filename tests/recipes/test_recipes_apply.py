@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.console import commands_of
 from tests.kit.stage import ROOT
 from tests.recipes.conftest import applied
-from tests.recipes.test_recipes import commands_of
 from tools import recipes
 
 ALONE = [pytest.param((name,), id=name) for name in recipes.RECIPES]
@@ -58,7 +58,7 @@ def test_the_tables_of_recipes_are_those_of_their_migrations(names, tmp_path):
 
 @pytest.mark.parametrize("name", recipes.RECIPES[1:])
 def test_the_page_of_a_recipe_applies_it_as_the_tests_do(name):
-    commands = commands_of(f"{name}.md")
+    commands = commands_of(ROOT / "docs" / "recipes" / f"{name}.md")
     first = commands.index("cp -r steps/06-deploy ../my-service")
     *copied, tests = commands[first : first + 6]
 

@@ -16,6 +16,8 @@ from tests.kit.stage import ROOT
 
 DOCS_IN = "-r requirements/docs.in"
 
+OF_THE_THEME = {"landmark-unique": {"enabled": False}}  # its copy buttons are
+
 
 @pytest.fixture(scope="session")
 def source(tmp_path_factory):

@@ -13,12 +13,12 @@ from selectolax.lexbor import LexborHTMLParser
 from tests import table
 from tests.attacks import ATTACKS
 from tests.kit.real_browser import need
+from tests.kit.sources import routes_of
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.site.built_site import DOCS_IN
 from tests.site.built_site import pages_of
 from tests.site.built_site import run
-from tests.steps.test_steps import routes_of
 from tools import changes
 
 OLD = """\

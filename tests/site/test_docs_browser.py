@@ -5,18 +5,18 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.contract.test_browser import axe_faults
 from tests.kit.real_browser import Screen
+from tests.kit.real_browser import axe_faults
+from tests.kit.real_browser import is_wider_than_the_window
 from tests.kit.real_browser import launch
 from tests.kit.real_browser import need
 from tests.kit.stage import DEMO_SECRET
 from tests.kit.stage import STEPS
+from tests.site.built_site import OF_THE_THEME
 from tests.site.built_site import pages_of
 from tools import changes
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]
-
-OF_THE_THEME = {"landmark-unique": {"enabled": False}}  # its copy buttons are
 
 WIDTHS = (320, 390, 768, 1280, 1440)
 LOOKS = (
@@ -74,13 +74,6 @@ def paths_of(built, having="article"):
     """Return the addresses of all pages, or of those that have something."""
     names = [name for name, page in pages_of(built).items() if page.css(having)]
     return [f"/{name.removesuffix('index.html')}" for name in names]
-
-
-def is_wider_than_the_window(screen):
-    """Tell whether a page has to be moved sideways."""
-    return screen.tab.evaluate(
-        "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-    )
 
 
 def test_every_page_is_accessible(built, screen):

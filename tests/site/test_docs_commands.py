@@ -14,6 +14,8 @@ import pytest
 
 import tutorial
 from tests.kit.clock import RealClock
+from tests.kit.console import COMMAND
+from tests.kit.console import FENCE
 from tests.kit.real_browser import missing
 from tests.kit.real_browser import serve
 from tests.kit.stage import ROOT
@@ -24,10 +26,8 @@ from tools.steps import find_step
 from tools.watch import read_words
 
 EACH_PAGE = sorted((ROOT / "docs").glob("*.md"))
-FENCE = re.compile(r"^( *)``` ?(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 OF_YOUR_OWN_APP = {"--app", "--url", "--map", "--mailbox", "--junit-xml"}
 IN_A_SENTENCE = re.compile(r"`(python3 tutorial\.py [^`]+)`")
-COMMAND = re.compile(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 IN_SHELL = """\
 import click, doctest, sys
 source = sys.stdin.read()

@@ -9,14 +9,14 @@ import pytest
 from pyotp import TOTP
 from selectolax.lexbor import LexborHTMLParser
 
-from tests.contract.test_browser import axe_faults
 from tests.kit.fixtures import NOON
 from tests.kit.real_browser import Screen
+from tests.kit.real_browser import axe_faults
+from tests.kit.real_browser import is_wider_than_the_window
 from tests.kit.real_browser import launch
 from tests.kit.real_browser import need
 from tests.kit.stage import DEMO_SECRET
-from tests.site.test_docs_browser import OF_THE_THEME
-from tests.site.test_docs_browser import is_wider_than_the_window
+from tests.site.built_site import OF_THE_THEME
 from tools.totp import totp
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from difflib import SequenceMatcher
-from functools import cache
 from importlib.metadata import packages_distributions
 from importlib.util import resolve_name
 from itertools import pairwise
@@ -15,6 +14,14 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+
+from tests.kit.sources import FUNCTIONS
+from tests.kit.sources import JUNK
+from tests.kit.sources import files_of
+from tests.kit.sources import modules_of
+from tests.kit.sources import parse
+from tests.kit.sources import read
+from tests.kit.sources import routes_of
 
 ROOT = Path(__file__).parents[2]
 STEPS = sorted(path for path in ROOT.glob("steps/[0-9][0-9]-*") if path.is_dir())
@@ -79,23 +86,14 @@ CHANGES = ENDS | {
     *("flash", "record", "enqueue", "clear", "pop", "setdefault"),
 }
 
-JUNK = {"instance", "__pycache__", ".env", ".flaskenv", ".venv"}
 JUNK |= {".pytest_cache", ".ruff_cache"}
 NEEDED = ("README.md", "requirements.txt", ".env.example", "wsgi.py", "app/__init__.py")
 SHARED = tuple(f"app/templates/{name}.html" for name in ("base", "_form", "error"))
 SHARED += ("wsgi.py",)
 CALLED_BY_NAME = {"init_app", "upgrade", "downgrade"}
-FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 IMPORTS = (ast.Import, ast.ImportFrom)
 PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[\w,-]+\])?==(\d[\w.+!]*)(?:\s*;.+)?")
-METHODS = {
-    "route": None,
-    "get": "GET",
-    "post": "POST",
-    "put": "PUT",
-    "delete": "DELETE",
-}
 
 ANY_TEXT = (
     (r"(?i)\b(?:steps?|chapters?)[ -]?0?[1-6]\b|\b0[1-6]-[a-z]", "a step number"),
@@ -125,37 +123,6 @@ needs_git = pytest.mark.skipif(
 
 
 # What is in a step
-
-
-def files_of(folder):
-    """Return the files of a step by their names, without what running it leaves."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        place = path.relative_to(folder)
-        if path.is_file() and not JUNK.intersection(place.parts):
-            found[place.as_posix()] = path
-    return found
-
-
-def read(path):
-    """Return the text of a file."""
-    return path.read_text(encoding="utf-8")
-
-
-@cache
-def parse(source):
-    """Return the syntax tree of a module."""
-    return ast.parse(source)
-
-
-def modules_of(folder, under=""):
-    """Return the sources of a step's modules by their names."""
-    files = files_of(folder).items()
-    return {
-        name: read(path)
-        for name, path in files
-        if name.startswith(under) and name.endswith(".py")
-    }
 
 
 def texts_of(folder, suffixes=("",)):
@@ -279,33 +246,6 @@ def moves(before, after):
         for file, source in modules_of(before).items()
         for name, change in moved_names(source, later.get(file, "")).items()
     }
-
-
-def routes_of(folder):
-    """Return the methods and paths that a step answers."""
-    found = set()
-    for source in modules_of(folder, "app/").values():
-        prefix = "".join(re.findall(r'Blueprint\(.*url_prefix="(.*?)"', source))
-        for node in ast.walk(parse(source)):
-            if isinstance(node, FUNCTIONS):
-                for decorator in node.decorator_list:
-                    found |= {
-                        (how, prefix + path) for how, path in routes_in(decorator)
-                    }
-    return found
-
-
-def routes_in(decorator):
-    """Return the methods and the path of a decorator such as `@bp.get("/")`."""
-    if not isinstance(decorator, ast.Call):
-        return []
-    kind = getattr(decorator.func, "attr", None)
-    if kind not in METHODS or not decorator.args:
-        return []
-    given = {word.arg: word.value for word in decorator.keywords}
-    listed = ast.literal_eval(given["methods"]) if "methods" in given else ["GET"]
-    methods = [METHODS[kind]] if METHODS[kind] else listed
-    return [(method, ast.literal_eval(decorator.args[0])) for method in methods]
 
 
 def style_of(folder):

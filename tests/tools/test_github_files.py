@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 import tutorial
-from tests.deploy.test_deploy_files import find_tool
-from tests.deploy.test_deploy_files import run
+from tests.kit.programs import find_tool
+from tests.kit.programs import run
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tools import pythons
