@@ -1,79 +1,28 @@
 """The steps in a real browser: what is seen, focused, scanned and kept."""
 
-from contextlib import ExitStack
-from pathlib import Path
 from urllib.parse import parse_qs
 from urllib.parse import unquote
 from urllib.parse import urlsplit
 
 import pytest
-from flask import render_template
-from qrcode import QRCode
 
 from tests.kit.marks import attack
 from tests.kit.marks import since
-from tests.kit.phone import Authenticator
+from tests.kit.real_browser import WIDTHS
 from tests.kit.real_browser import Screen
 from tests.kit.real_browser import axe_faults
-from tests.kit.real_browser import launch
+from tests.kit.real_browser import enrol
 from tests.kit.real_browser import need
-from tests.kit.real_browser import serve
+from tests.kit.real_browser import recovery_codes_on
+from tests.kit.real_browser import scanned_authenticator
 from tests.kit.servers import FlaskRun
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import Account
 
 pytestmark = pytest.mark.browser
 
-BEST_MASK_PATTERN = QRCode.best_mask_pattern  # before conftest makes it quick
 
 SCHEMES = ("light", "dark")
-WIDTHS = (320, 1280)
-
-
-@pytest.fixture(autouse=True)
-def real_qr_codes(monkeypatch):
-    """Draw QR codes as the apps do: here they are scanned."""
-    monkeypatch.setattr(QRCode, "best_mask_pattern", BEST_MASK_PATTERN)
-
-
-@pytest.fixture(scope="module")
-def browser(request):
-    """Return the browser; it starts before any clock stands still."""
-    if request.config.getoption("--url"):
-        pytest.skip("not run with --url: the test serves the app itself")
-    with launch() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def profile(browser):
-    """Return a profile for all tests: its renderer is warm, its cookies are cleared."""
-    with browser.new_context() as context:
-        context.new_page()  # keeps the renderer
-        yield context
-
-
-@pytest.fixture
-def new_screen(profile, step, clock):
-    """Return a function that serves the step afresh and opens a tab in front of it."""
-    profile.clear_cookies()
-    profile.clear_permissions()
-    with ExitStack() as stack:
-
-        def open_screen(context=profile, **config):
-            site = step.start(clock, **config)
-            address = stack.enter_context(serve(site.app))
-            screen = Screen(site, address, context)
-            stack.callback(screen.tab.close)
-            return screen
-
-        yield open_screen
-
-
-@pytest.fixture
-def screen(new_screen):
-    """Return a tab in front of the step, as it comes."""
-    return new_screen()
 
 
 @pytest.fixture
@@ -82,30 +31,9 @@ def account(screen):
     return screen.site.account()
 
 
-def scanned_authenticator(screen):
-    """Return an authenticator that scanned the enrolment page, and what it read."""
-    uri = urlsplit(screen.scan())
-    fields = parse_qs(uri.query)
-    return Authenticator(fields["secret"][0], screen.site.clock), uri
-
-
 def open_enrolment(screen):
     """Give the password of a user who is not enrolled yet."""
     return screen.give_password(screen.site.account_without_factor())
-
-
-def recovery_codes_on(screen):
-    """Return the recovery codes that can be seen."""
-    codes = screen.find_all(".recovery-code")
-    return [code.inner_text() for code in codes if code.is_visible()]
-
-
-def enrol(screen, account):
-    """Enrol in the browser; the page with the recovery codes is open."""
-    screen.give_password(account)
-    account.authenticator, _ = scanned_authenticator(screen)
-    screen.fill_in(code=account.authenticator.code())
-    account.recovery_codes = recovery_codes_on(screen)
 
 
 # The whole way
@@ -504,67 +432,6 @@ def test_the_field_for_the_email_code_waits_for_it(screen):
     assert next(pages) == "verify rejected"
 
     assert screen.find("[name=email_code]:focus").input_value() == ""
-
-
-@since("02")
-@pytest.mark.ours
-@pytest.mark.parametrize("font", ["100%", "200%"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_field_for_digits_shows_eight_of_them_and_a_blank(
-    screen, account, width, font
-):
-    screen.resize(width)
-    screen.give_password(account)
-    field = screen.find("[name=code]")
-    field.fill("8888 8888")
-    screen.find(":root").evaluate("(root, font) => root.style.fontSize = font", font)
-
-    cut_off = "field => field.scrollWidth - field.clientWidth"
-    assert field.evaluate(cut_off) == 0
-    assert field.evaluate("() => document.documentElement.scrollWidth") == width
-
-
-@since("03")
-@pytest.mark.ours
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_recovery_code_stays_on_one_line(screen, width):
-    screen.resize(width)
-    enrol(screen, screen.site.account_without_factor())
-
-    for code in screen.find_all(".recovery-code"):
-        assert code.evaluate("code => code.getClientRects().length") == 1
-    assert screen.tab.evaluate("document.documentElement.scrollWidth") == width
-
-
-@since("03")
-@pytest.mark.ours
-def test_the_recovery_codes_can_be_copied_and_downloaded(screen):
-    account = screen.site.account_without_factor()
-    enrol(screen, account)
-    text = "\n".join(account.recovery_codes) + "\n"
-    screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
-
-    screen.find("button", "Copy codes").click()
-    screen.tab.get_by_role("button", name="Copied").wait_for()
-    assert screen.tab.evaluate("navigator.clipboard.readText()") == text
-    with screen.tab.expect_download() as download:
-        screen.find("button", "Download codes").click()
-    assert Path(download.value.path()).read_text("utf-8") == text
-    assert not screen.complaints()
-    assert screen.follow("I've saved them").path == "/"
-
-
-@since("05")
-@pytest.mark.ours
-def test_a_long_link_in_an_email_fits_a_phone(screen):
-    link = f"http://127.0.0.1:5000/reset/{'x' * 300}"
-    with screen.site.app.app_context():
-        html = render_template("email.html", subject="Reset", paragraphs=[link])
-    screen.resize(390)
-    screen.tab.set_content(html)
-
-    assert screen.tab.evaluate("document.documentElement.scrollWidth") == 390
-    assert screen.find("a").get_attribute("href") == link
 
 
 @since("05")

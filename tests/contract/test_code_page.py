@@ -1,6 +1,5 @@
 """The code page: which codes open the door, and how often."""
 
-import re
 from urllib.parse import quote
 from urllib.parse import urlsplit
 
@@ -15,7 +14,6 @@ from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.stage import CONFIG
-from tests.kit.stage import STEPS
 from tools.totp import TIME_STEP
 from tools.totp import totp
 
@@ -28,10 +26,6 @@ RFC_6238 = [  # appendix B, SHA-1, the last six digits
     (20000000000, "353130"),
 ]
 
-REFUSED = (
-    "That code did not work. "
-    "Wait for the next one and try again. Each code works only once."
-)
 USED = "That code was used a moment ago. Wait for the next one."
 NEW = "six violins paint the harbour"
 
@@ -259,25 +253,6 @@ def test_a_wrong_code_leaves_the_login_pending(visitor, account):
     assert page.status == 422
     assert page.path == "/login/code"
     assert page.fill_in(code=account.authenticator.code()).path == "/"
-
-
-@since("02")
-@attack(25, 164)
-@pytest.mark.ours
-def test_a_used_code_is_refused_like_a_wrong_one_and_the_page_says_why(site, account):
-    code = account.authenticator.code()
-    try_code(site, account, code)
-    used = try_code(site, account, code)
-    wrong = try_code(site, account, account.authenticator.wrong_code())
-
-    def without_token(page, words):
-        assert words in page.text
-        html = re.sub(r'name="csrf_token"[^>]*>', "", page.html)
-        return html.replace(words, "")
-
-    assert used.status == wrong.status == 422
-    assert without_token(used, USED) == without_token(wrong, REFUSED)
-    assert not used.visitor.is_logged_in()
 
 
 # The same form, sent twice
@@ -560,26 +535,6 @@ def test_a_thief_with_the_password_can_guess_codes_forever(visitor, account, clo
 
     visitor.give_password(account)
     assert visitor.fill_in(code=account.authenticator.code()).path == "/"
-
-
-@since("02")
-@attack(74)
-@rate_limited
-@pytest.mark.ours  # it would ask an app without a pause for ever
-def test_the_odds_in_the_readme_are_those_of_the_limits(step, site, account):
-    visitor = site.visitor()
-    visitor.give_password(account)
-    guesses = 0
-    wrong = account.authenticator.wrong_code()
-    while visitor.open("/login/code").fill_in(code=wrong).status == 422:
-        guesses += 1
-
-    in_a_day = guesses * 24 * 4
-    of_a_million = in_a_day * 3
-    words = (STEPS[step.number] / "README.md").read_text("utf-8")
-    assert f"{guesses} guesses" in words
-    assert f"{in_a_day} guesses a day" in words
-    assert f"{of_a_million:,} in a million" in words
 
 
 @since("02")

@@ -200,20 +200,6 @@ def test_no_page_is_kept_in_a_cache(step, visitor, account):
         assert visitor.ask("GET", path).headers["Cache-Control"] == "no-store"
 
 
-@attack(40)
-@pytest.mark.ours
-def test_style_and_icon_may_be_kept_and_carry_no_cookie(visitor):
-    page = visitor.open("/login")
-    for address in (
-        page.find("[rel=stylesheet]").attributes["href"],
-        page.find("[rel=icon]").attributes["href"],
-    ):
-        answer = visitor.ask("GET", address)
-        assert answer.status == 200
-        assert answer.headers.get("Cache-Control") != "no-store"
-        assert "Set-Cookie" not in answer.headers
-
-
 @attack(95)
 def test_asking_for_a_page_changes_nothing(step, visitor, account):
     visitor.log_in(account)

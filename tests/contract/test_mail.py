@@ -24,6 +24,7 @@ from tests.kit.marks import never_red
 from tests.kit.marks import once
 from tests.kit.marks import since
 from tests.kit.outbox import leave_old_count
+from tests.kit.outbox import next_try
 from tests.kit.outbox import old_counts
 from tests.kit.outbox import waiting
 from tests.kit.phone import scan
@@ -36,6 +37,7 @@ from tests.kit.servers import need_gunicorn
 from tests.kit.servers import new_network
 from tests.kit.smtp_server import MailServer
 from tests.kit.smtp_server import SilentServer
+from tests.kit.smtp_server import at
 from tests.kit.smtp_server import certificate
 from tests.kit.smtp_server import free_port
 from tests.kit.stage import GOOD_PASSWORD
@@ -93,12 +95,6 @@ def server():
 def posting(site, server):
     """Return a site, with the database of `site`, that sends through the server."""
     return at(site, server)
-
-
-def at(site, server, **config):
-    """Return a worker of a site that sends through a mail server."""
-    where = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": server.port}
-    return site.start_again(**where, MAIL_SUPPRESS_SEND=False, **config)
 
 
 def account_without_factor(site, name="kim"):
@@ -210,12 +206,6 @@ NOTICES = {
 def html_of(message):
     """Return the HTML part of a message, parsed."""
     return LexborHTMLParser(message.get_body(["html"]).get_content())
-
-
-def next_try(site):
-    """Move the clock to the moment at which the next waiting mail is due."""
-    [[due]] = site.sql("SELECT min(next_attempt_at) FROM outbox_emails")
-    site.clock.move_to(due)
 
 
 def send_for(site, seconds):
@@ -443,44 +433,6 @@ def test_mails_are_sent_by_a_computer_whose_name_is_not_ascii(
 
     [message] = server.messages
     assert message["Message-ID"].endswith(f"@{domain}>")
-
-
-@since("05")
-@pytest.mark.ours
-def test_the_page_says_where_the_app_prints_its_mails(visitor):
-    page = fill_in_registration(visitor)
-    assert "look for the email in the terminal where it runs" in page.text
-
-    page = visitor.open("/reset").fill_in(email="kim@example.org")
-    assert "look for the email in the terminal where it runs" in page.text
-
-
-@since("05")
-@pytest.mark.ours
-def test_the_page_does_not_speak_of_a_terminal_when_there_is_a_mail_server(posting):
-    pages = [
-        fill_in_registration(posting.visitor()),
-        ask_for_link(posting),
-    ]
-
-    for page in pages:
-        assert "terminal" not in page.text
-        assert "Check your spam folder" in page.text
-
-
-@since("05")
-@pytest.mark.ours
-def test_a_printed_mail_stands_out_in_the_log(site):
-    fill_in_registration(site.visitor(), email="kim@example.org")
-
-    printed = site.app.test_cli_runner().invoke(args=["send-mail"]).output
-
-    border = "=" * 72
-    assert f"\n{border}\nTo: kim@example.org\n" in printed
-    assert printed.endswith(f"\n{border}\n\n")
-    assert printed.isascii()  # any console can show it
-    [mail] = read_mails(printed + printed.replace("kim@", "lee@"))[:1]
-    assert not mail.text.endswith("=")
 
 
 @since("05")
@@ -1132,24 +1084,6 @@ def test_what_happens_while_its_notice_is_on_its_way_is_told_as_well(
     assert [mail.subject for mail in server.mails] == [
         "A recovery code for your Door account was used"
     ] * 2
-    assert waiting(site) == 0
-
-
-@since("05")
-@pytest.mark.ours  # in our words
-@attack(108, 109)
-def test_a_notice_that_had_to_wait_says_how_often_it_happened(site, posting, server):
-    account = owner(site)
-    server.answers["kim@example.org"] = "450 later"
-    use_recovery_code(posting, account)
-    posting.mails()
-    use_recovery_code(site, account)  # a thief's, who shall not hide behind the first
-    del server.answers["kim@example.org"]
-    next_try(posting)
-    posting.mails()
-
-    [mail] = server.mails
-    assert "and 1 more time since then." in mail.text
     assert waiting(site) == 0
 
 

@@ -287,26 +287,6 @@ def test_a_wrong_password_renews_nothing_and_other_users_stay(site, account):
     newer.visitor().log_in(other)
 
 
-@since("06")
-@attack(9, 79)
-@pytest.mark.ours  # it steps in between two lines of ours
-def test_a_password_that_changes_while_the_old_one_is_hashed_stays_changed(
-    site, account, monkeypatch
-):
-    newer = site.start_again(PASSWORD_HASH_METHOD=NEWER)
-    passwords = site.stage.load(site.stage.folder).passwords
-    hash_password = passwords.hash_password
-
-    def owner_is_faster(password):
-        site.sql("UPDATE users SET password_hash = 'the new one'")
-        return hash_password(password)
-
-    monkeypatch.setattr(passwords, "hash_password", owner_is_faster)
-    newer.visitor().give_password(account)
-
-    assert hashes_of(site) == ["the new one"]
-
-
 def be_impatient(connection, record):
     """Wait for no other connection."""
     connection.execute("PRAGMA busy_timeout = 0")

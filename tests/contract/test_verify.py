@@ -6,7 +6,6 @@ import pytest
 
 from tests.kit.accounts import ADDRESS
 from tests.kit.answers import assert_alike
-from tests.kit.answers import content_of
 from tests.kit.answers import token_of
 from tests.kit.email_codes import LOOK_ALIKES
 from tests.kit.email_codes import ask_again
@@ -596,43 +595,6 @@ def test_a_name_without_a_verified_address_stays_free(site):
     site.mails()
 
     register(site.visitor(), username="kim", email="other@example.org")
-
-
-@since("05")
-@attack(133, 142)
-@pytest.mark.ours
-def test_registrations_that_are_not_completed_are_gone_after_a_day(site, clock):
-    page = begin(site)
-    code = mailed_code(site)
-    clock.move(DAY)
-    site.run_hourly_tasks()
-    assert site.sql("SELECT count(*) FROM email_codes") == [(0,)]
-    assert page.visitor.open(page.path).path == page.path
-    clock.move(1)
-    begin(site, email="other@example.org")
-    site.run_hourly_tasks()
-
-    emails = site.sql("SELECT email FROM pending_registrations")
-    assert emails == [("other@example.org",)]
-    assert page.fill_in(email_code=code).path == "/login"
-
-
-@since("05")
-@attack(81, 42)
-@pytest.mark.ours
-def test_neither_password_nor_mailed_code_is_kept_to_read(site):
-    page = begin(site)
-    code = mailed_code(site)
-    kept = b"".join(
-        path.read_bytes()
-        for path in site.database.parent.glob(f"{site.database.name}*")
-    )
-    cookies = page.visitor.browser.cookies.values()
-    for place in (kept, *map(content_of, cookies), page.html.encode()):
-        assert code.encode() not in place
-        assert GOOD_PASSWORD.encode() not in place
-    assert ADDRESS.encode() in kept
-    assert not any(ADDRESS.encode() in content_of(cookie) for cookie in cookies)
 
 
 @since("05")

@@ -48,7 +48,6 @@ UNITS = ("door-web.socket", "door-web.service", "door-mail.service")
 pytestmark = [
     since("06"),
     never_red("the step before has no files to deploy it with"),
-    pytest.mark.ours,
 ]
 
 

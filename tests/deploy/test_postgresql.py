@@ -22,7 +22,7 @@ from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.production import in_production
 
-pytestmark = [pytest.mark.drill, pytest.mark.ours]
+pytestmark = pytest.mark.drill
 
 NUMBERS = itertools.count()
 NOT_POSSIBLE = [

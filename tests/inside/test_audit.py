@@ -30,8 +30,6 @@ from tests.kit.stage import add_second_factor
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
 
-pytestmark = pytest.mark.ours
-
 ADDRESS = "kim@example.org"
 LOGIN = ["password_verified", "logged_in"]
 OF_THE_JOURNEY = [

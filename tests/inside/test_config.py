@@ -17,8 +17,6 @@ from tests.kit.marks import since
 from tests.kit.production import SETTINGS as GOOD
 from tests.kit.servers import need_gunicorn
 
-pytestmark = pytest.mark.ours
-
 SLOW_HASH = "scrypt:32768:8:3"
 OTHER_KEY = "b5860472c9d1e5f3a8b60427c9d1e5f3a8b604c2d7e9f1a3"
 SAMPLES = [

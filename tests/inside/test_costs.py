@@ -115,7 +115,6 @@ def assert_bounded(parts):
 
 @since("04b")
 @attack(144)
-@pytest.mark.ours
 @pytest.mark.parametrize("dear", DEAR)
 def test_a_dear_password_is_measured_with_a_few_look_alikes(site, searched, dear):
     page, (target, data) = at_the_registration(site, *DEAR[dear])
@@ -127,7 +126,6 @@ def test_a_dear_password_is_measured_with_a_few_look_alikes(site, searched, dear
 
 @since("05")
 @attack(144)
-@pytest.mark.ours
 @pytest.mark.parametrize("form", FORMS[1:])
 @pytest.mark.parametrize("dear", ["look-alikes alone", "of an address"])
 def test_wherever_a_password_is_chosen_it_is_measured_so(site, searched, form, dear):
@@ -255,7 +253,6 @@ def test_with_a_link_too_a_password_may_be_sent_five_times_in_a_while(
 @since("05")
 @attack(145, 144)
 @rate_limited
-@pytest.mark.ours
 @WITH_AND_WITHOUT
 def test_over_its_limit_a_link_measures_nothing(site, searched, make):
     account = make(site)

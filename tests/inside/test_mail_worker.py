@@ -17,10 +17,9 @@ from tests.kit.production import SETTINGS
 from tests.kit.servers import Process
 from tests.kit.smtp_server import MailServer
 
-pytestmark = [
-    pytest.mark.ours,
-    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM"),
-]
+pytestmark = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no SIGTERM"
+)
 
 
 @pytest.fixture

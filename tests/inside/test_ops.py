@@ -32,8 +32,6 @@ from tests.kit.visitor import NotOfferedError
 from tests.kit.work import counted_work
 from tests.kit.work import meanwhile
 
-pytestmark = pytest.mark.ours
-
 NAME = "kimberly"
 ADDRESS = "kim@example.org"
 REASON = "her phone fell into the sea"

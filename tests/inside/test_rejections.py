@@ -12,7 +12,7 @@ from tests.kit.production import PRODUCTION
 from tests.kit.production import HttpsBrowser
 from tests.kit.visitor import Visitor
 
-pytestmark = [since("06"), pytest.mark.ours]
+pytestmark = since("06")
 LONG = b"x" * 17_000
 
 

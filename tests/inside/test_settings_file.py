@@ -12,8 +12,6 @@ from tests.kit.marks import once
 from tests.kit.marks import since
 from tests.kit.stage import development
 
-pytestmark = pytest.mark.ours
-
 KEY = "out of our own file, whatever wrote it"
 TEXT = f"SECRET_KEY='{KEY}'\n# für zu Hause\n"
 READABLE = {
@@ -27,6 +25,8 @@ UNREADABLE = {
     "UTF-16 without a mark": TEXT.replace("ü", "ue").encode("utf-16-le"),
 }
 SHOW_KEY = 'print(app.config["SECRET_KEY"])\n'
+
+OPEN_THE_LOGIN = 'app.test_client().get("/login").status\n'
 
 
 @pytest.fixture
@@ -134,3 +134,22 @@ def test_settings_that_cannot_be_read_are_named_in_a_sentence(folder, how):
     expected = f"Error: {folder / '.env'} cannot be read: save it as UTF-8"
     assert stopped.stderr.startswith(expected)
     assert "Traceback" not in stopped.stderr
+
+
+def test_a_copy_of_the_sample_settings_is_as_good_as_none(step, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(step.folder, folder, ignore=shutil.ignore_patterns("instance"))
+    shutil.copy(step.folder / ".env.example", folder / ".env")
+    names = ("SECRET_KEY", "TOTP_KEYS", "DATABASE_URL", "ISSUER")
+    environment = {k: v for k, v in os.environ.items() if k not in names}
+    output = subprocess.run(
+        [sys.executable, "-m", "flask", "shell"],
+        input=OPEN_THE_LOGIN,
+        cwd=folder,
+        env=environment | development(step),
+        capture_output=True,
+        text=True,
+    )
+
+    assert "'200 OK'" in output.stdout, output.stderr
+    assert "SECRET_KEY is not set" in output.stderr

@@ -11,8 +11,6 @@ from tests.kit.phone import scan
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 
-pytestmark = pytest.mark.ours
-
 # A code as apps, chats and emails hand it over; {0} and {1} are its halves.
 COPIES = {
     "as it is": "{0}{1}",

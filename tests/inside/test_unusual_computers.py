@@ -19,8 +19,6 @@ from tests.kit.stage import FIRST_WITH_DATABASE
 from tests.kit.stage import load_step
 from tests.kit.stage import make_app
 
-pytestmark = pytest.mark.ours
-
 # A colon is missing, because a virtual environment refuses it, and so does Windows.
 ODD_NAME = "100% a%20b %(x)s #1 [b] {{c}} it's a&b=c; $HOME, `é` 日本 \u200e~@+!^"
 ODD_NAME += "" if os.name == "nt" else '"<?>*\\|\n\t'

@@ -26,8 +26,6 @@ from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 
-pytestmark = pytest.mark.ours
-
 EIGHT_STARTERS = """
 import sys
 from multiprocessing import Barrier, Pool

@@ -1,14 +1,19 @@
 """What each test is given: a step, its site, a visitor, an account, a clock."""
 
 import logging
+from contextlib import ExitStack
 
 import pytest
 import time_machine
 from qrcode import QRCode
 
+from tests.kit.accounts import register_kim
 from tests.kit.clock import MovableClock
 from tests.kit.clock import RealClock
 from tests.kit.mailbox import Mailbox
+from tests.kit.real_browser import Screen
+from tests.kit.real_browser import launch
+from tests.kit.real_browser import serve
 from tests.kit.running import RemoteSite
 from tests.kit.running import RemoteStage
 from tests.kit.stage import Stage
@@ -18,6 +23,7 @@ from tests.kit.stage import folder_of
 # tests with one of these see what the app writes: the registration as well
 READS = {"log", "caplog", "capsys", "capfd"}
 NOON = 1_780_000_020  # the beginning of a time step
+BEST_MASK_PATTERN = QRCode.best_mask_pattern  # before it is made quick
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -98,6 +104,54 @@ def account(site):
 
 
 @pytest.fixture
+def kim(site):
+    """Return the account of kim, whose address and mails we know."""
+    return register_kim(site)
+
+
+@pytest.fixture
 def authenticator(account):
     """Return the phone of the account."""
     return account.authenticator
+
+
+@pytest.fixture(scope="module")
+def browser(request):
+    """Return the browser; it starts before any clock stands still."""
+    if request.config.getoption("--url"):
+        pytest.skip("not run with --url: the test serves the app itself")
+    with launch() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def profile(browser):
+    """Return a profile for all tests: its renderer is warm, its cookies are cleared."""
+    with browser.new_context() as context:
+        context.new_page()  # keeps the renderer
+        yield context
+
+
+@pytest.fixture
+def new_screen(profile, step, clock, monkeypatch):
+    """Return a function that serves the step afresh and opens a tab in front of it."""
+    # QR codes as the apps draw them: here they are scanned
+    monkeypatch.setattr(QRCode, "best_mask_pattern", BEST_MASK_PATTERN)
+    profile.clear_cookies()
+    profile.clear_permissions()
+    with ExitStack() as stack:
+
+        def open_screen(context=profile, **config):
+            site = step.start(clock, **config)
+            address = stack.enter_context(serve(site.app))
+            screen = Screen(site, address, context)
+            stack.callback(screen.tab.close)
+            return screen
+
+        yield open_screen
+
+
+@pytest.fixture
+def screen(new_screen):
+    """Return a tab in front of the step, as it comes."""
+    return new_screen()

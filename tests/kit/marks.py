@@ -8,7 +8,6 @@
 `gap`           the attack works, and we know it: a later step closes it, or none
 `once`          holds on later steps as well, but the first one is enough to show it
 `never_red(...)`  why the test passes on the step before as well
-`ours`          beyond the contract: wording, look and files of our own steps
 `rate_limited`  uses up the guesses of an account: not run against a running server
 `held_email`    an email has to wait until the test sends it: not run against one either
 `last`          but this one is, after all others

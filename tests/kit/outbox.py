@@ -15,3 +15,9 @@ def leave_old_count(site):
 def old_counts(site):
     """Return the count that is old, as long as it is there."""
     return site.sql("SELECT * FROM rate_limit_counters WHERE bucket = 'old'")
+
+
+def next_try(site):
+    """Move the clock to the moment at which the next waiting mail is due."""
+    [[due]] = site.sql("SELECT min(next_attempt_at) FROM outbox_emails")
+    site.clock.move_to(due)

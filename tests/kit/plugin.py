@@ -103,7 +103,6 @@ def pytest_configure(config):
         "site: builds the documentation, with what requirements/docs.in lists",
         "mistakes: runs tests on a copy with a mistake",
         "once: holds on later steps, but is shown on the first one only",
-        "ours: beyond the contract; not asked of your own app",
     ):
         config.addinivalue_line("markers", line)
     numbers, names, others = read_arguments(config)
@@ -263,7 +262,7 @@ def is_asked_for(config, item):
     if is_measured != config.getoption("--alone"):
         return False
     is_own = config.getoption("--app") or config.getoption("--url")
-    if is_own and (is_ours(item) or any(map(item.get_closest_marker, ("ours", "gap")))):
+    if is_own and (item.get_closest_marker("gap") or not is_of_the_contract(item)):
         return False
     if are_slow_left_out(config) and any(map(item.get_closest_marker, SLOW)):
         return False
@@ -278,9 +277,9 @@ def is_asked_for(config, item):
     return not names or (number, item.originalname) in names
 
 
-def is_ours(item):
-    """Tell whether a test asks for more than the contract: only our steps keep it."""
-    return item.path.parent.name not in CONTRACT
+def is_of_the_contract(item):
+    """Tell whether a test asks for what each app has to do, and not ours alone."""
+    return item.path.parent.name in CONTRACT
 
 
 def are_slow_left_out(config):

@@ -8,12 +8,14 @@ import threading
 from contextlib import closing
 from contextlib import contextmanager
 from importlib import import_module
+from urllib.parse import parse_qs
 from urllib.parse import urlsplit
 
 import pytest
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.serving import make_server
 
+from tests.kit.phone import Authenticator
 from tests.kit.visitor import NotOfferedError
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
@@ -43,6 +45,8 @@ GREY_OF_PHOTO = """async photo => {
   const reds = data.filter((_, index) => index % 4 == 0);
   return [width, height, Array.from(reds, red => String.fromCharCode(red)).join("")];
 }"""
+
+WIDTHS = (320, 1280)
 
 
 def missing(part):
@@ -274,3 +278,24 @@ def is_wider_than_the_window(screen):
     return screen.tab.evaluate(
         "document.documentElement.scrollWidth > document.documentElement.clientWidth"
     )
+
+
+def scanned_authenticator(screen):
+    """Return an authenticator that scanned the enrolment page, and what it read."""
+    uri = urlsplit(screen.scan())
+    fields = parse_qs(uri.query)
+    return Authenticator(fields["secret"][0], screen.site.clock), uri
+
+
+def recovery_codes_on(screen):
+    """Return the recovery codes that can be seen."""
+    codes = screen.find_all(".recovery-code")
+    return [code.inner_text() for code in codes if code.is_visible()]
+
+
+def enrol(screen, account):
+    """Enrol in the browser; the page with the recovery codes is open."""
+    screen.give_password(account)
+    account.authenticator, _ = scanned_authenticator(screen)
+    screen.fill_in(code=account.authenticator.code())
+    account.recovery_codes = recovery_codes_on(screen)

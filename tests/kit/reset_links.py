@@ -52,3 +52,14 @@ def opens_form(site, token):
     page = visitor.open("/reset/new")
     assert page.status < 500, token[:80]
     return page.path == "/reset/new"
+
+
+def password_works(site, account, password):
+    """Tell whether a password leads to the code page, and no further."""
+    visitor = site.visitor(network="198.51.100.200")
+    page = visitor.open("/login").fill_in(username=account.username, password=password)
+    if page.status == 422:
+        return False
+    assert page.path == "/login/code"
+    assert not visitor.is_logged_in()
+    return True

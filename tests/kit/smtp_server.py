@@ -193,3 +193,9 @@ def alternative_name(name):
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+def at(site, server, **config):
+    """Return a worker of a site that sends through a mail server."""
+    where = {"MAIL_SERVER": "127.0.0.1", "MAIL_PORT": server.port}
+    return site.start_again(**where, MAIL_SUPPRESS_SEND=False, **config)
