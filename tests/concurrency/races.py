@@ -9,6 +9,7 @@ from collections import Counter
 
 from sqlalchemy import delete
 
+from tests.kit.answers import token_of
 from tests.kit.clock import RealClock
 from tests.kit.phone import scan
 from tests.kit.servers import PASSWORD
@@ -630,8 +631,3 @@ def reset_rate_limits(server, account):
         own = rate_limit.RateLimitCounter.bucket.in_(buckets)
         db.session.execute(delete(rate_limit.RateLimitCounter).where(own))
         db.session.commit()
-
-
-def token_of(page):
-    """Return the CSRF token of a page."""
-    return page.find("[name=csrf_token]").attributes["value"]

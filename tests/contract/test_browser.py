@@ -21,7 +21,6 @@ from tests.kit.stage import Account
 
 pytestmark = pytest.mark.browser
 
-
 SCHEMES = ("light", "dark")
 
 

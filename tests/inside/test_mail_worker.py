@@ -23,10 +23,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def clock(request):
+def clock():
     """Return the clock on the wall, which other processes have as well."""
-    if request.config.getoption("--url"):
-        pytest.skip("not run with --url: the test starts the app itself")
     return RealClock()
 
 

@@ -42,16 +42,15 @@ BLOCK = re.compile(
 )
 SECTION = re.compile(r"^### .*\{ #(\w+) \}$", re.MULTILINE)
 PASSWORD = "four lamps under one umbrella"
+NEW = "six violins paint the harbour"
+LIMIT = 5  # attempts in a window
+DAY_SECONDS = 24 * 60 * 60
 USERS = ("ann", "bob", "eve")
 KEYS = {name: CONFIG[name] for name in ("SECRET_KEY", "TOTP_KEYS")}
 
 KEYS_OF_USERS = ("id", "uid", "number")
 
 _numbers = count(1)
-
-DAY_SECONDS = 24 * 60 * 60
-LIMIT = 5  # attempts in a window
-NEW = "six violins paint the harbour"
 
 
 # What the page says

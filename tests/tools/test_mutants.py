@@ -76,17 +76,17 @@ def test_a_quick_run_makes_one_mistake_in_each_file_and_another_one_the_next_day
     ("tests", "files"),
     [
         ("", []),
-        ("test_mail", ["tests/contract/test_mail.py"]),
+        ("test_mail", ["tests/contract/test_mail.py", "tests/inside/test_mail.py"]),
         (
-            "test_mail and link or test_users",
-            ["tests/contract/test_mail.py", "tests/contract/test_users.py"],
+            "test_next and link or test_users",
+            ["tests/contract/test_next.py", "tests/contract/test_users.py"],
         ),
         ("(test_mail and (a or b)) or (test_users)", []),
         ("test_mail or a_code_works_once", []),
     ],
 )
 def test_only_the_files_are_collected_that_the_choice_names(tests, files):
-    assert files_of(tests) == files
+    assert sorted(files_of(tests)) == files
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The suite itself: what its options do, and that it cannot be fooled."""
 
+import re
 import shutil
 import threading
 
@@ -7,10 +8,13 @@ import pytest
 from werkzeug.serving import make_server
 
 from tests.kit.stage import CONFIG
+from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.kit.stage import load_step
 from tests.tools.terminal import run
 
+# of something that a test file holds
+AN_IMPORT = re.compile(r"^(?:from|import) tests\b.*\btest_.+", re.MULTILINE)
 OWN_FILE = """
 import warnings
 from flask import Flask
@@ -30,6 +34,15 @@ def own_app(tmp_path):
     folder = tmp_path / "my-app"
     shutil.copytree(STEPS["02"] / "app", folder / "app")
     return folder
+
+
+def test_no_test_file_imports_from_another():
+    imports = {
+        path.relative_to(ROOT).as_posix(): AN_IMPORT.findall(path.read_text("utf-8"))
+        for path in (ROOT / "tests").rglob("*.py")
+    }
+
+    assert {path: found for path, found in imports.items() if found} == {}
 
 
 def test_steps_and_tests_are_named_as_paths_are():
