@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.kit.accounts import NEW_PASSWORD
 from tests.kit.clock import BusyClock
 from tests.kit.journey import Journey
 from tests.kit.marks import attack
@@ -27,7 +28,6 @@ RFC_6238 = [  # appendix B, SHA-1, the last six digits
 ]
 
 USED = "That code was used a moment ago. Wait for the next one."
-NEW = "six violins paint the harbour"
 
 
 def try_code(site, account, code):
@@ -398,7 +398,7 @@ def test_codes_that_were_used_count_towards_no_lockout_elsewhere(
 ):
     def send(code):
         """Send a code to a form that asks for it; return the page."""
-        new = {"password": NEW, "confirm": NEW}
+        new = {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
         known = {"current_password": account.password}
         values = new if way == "/reset/new" else known
         return visitor.open(way).fill_in(code=code, **values)

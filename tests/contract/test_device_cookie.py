@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.kit.accounts import ADDRESS
+from tests.kit.accounts import NEW_PASSWORD
 from tests.kit.accounts import ask_for_a_code
 from tests.kit.accounts import change
 from tests.kit.accounts import recover
@@ -38,8 +39,6 @@ from tests.kit.work import counted_work
 from tests.kit.work import kinds
 
 pytestmark = rate_limited
-
-NEW = "six violins paint the harbour"
 
 
 def use_up(site, account, path, **wrong):
@@ -330,7 +329,7 @@ def test_a_reset_ends_all_cookies(site, kim):
         assert visitor.give_password(kim).status == 429
 
 
-def reset(site, account, password=NEW):
+def reset(site, account, password=NEW_PASSWORD):
     """Set another password by a link; return the page that answers."""
     visitor = site.visitor(network=OWNER)
     visitor.open("/reset").fill_in(email=ADDRESS)

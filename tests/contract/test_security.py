@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import event
 
+from tests.kit.accounts import ADDRESS
 from tests.kit.accounts import logged_in
 from tests.kit.accounts import prove
 from tests.kit.browser import InProcessBrowser
@@ -25,7 +26,6 @@ from tests.kit.stage import add_second_factor
 from tests.kit.stage import register
 from tests.kit.visitor import Visitor
 
-ADDRESS = "kim@example.org"
 A_YEAR = 365 * 24 * 60 * 60  # seconds
 POLICY = {
     "default-src": "'none'",

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
+from tests.kit.accounts import ADDRESS
 from tests.kit.accounts import ask_for_a_code
 from tests.kit.accounts import logged_in
 from tests.kit.accounts import prove
@@ -30,7 +31,6 @@ from tests.kit.stage import add_second_factor
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
 
-ADDRESS = "kim@example.org"
 LOGIN = ["password_verified", "logged_in"]
 OF_THE_JOURNEY = [
     *["email_verified", "password_rejected", "password_verified", "code_rejected"],

@@ -508,14 +508,6 @@ def test_the_example_lists_just_the_settings_that_there_are(step):
 
 @since("06")
 @attack(99)
-def test_every_setting_says_what_it_means(step):
-    assert settings_of(step)
-    for setting in settings_of(step):
-        assert re.fullmatch(r"[A-Z].{10,}\.", setting.description), setting.name
-
-
-@since("06")
-@attack(99)
 def test_a_database_is_reached_by_any_spelling_of_postgresql(start):
     address = "door:a-password@db.example.org:5432/door?sslmode=require"
     for scheme in (

@@ -7,8 +7,10 @@ import pytest
 from werkzeug.security import generate_password_hash
 from zxcvbn import matching
 
+from tests.kit.accounts import ADDRESS
+from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.guesses import LIMIT
 from tests.kit.marks import attack
-from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.reset_links import open_link
 from tests.kit.stage import add_second_factor
@@ -16,11 +18,8 @@ from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
 from tests.kit.work import counted_work
 
-ADDRESS = "kim@example.org"
-NEW = "six violins paint the harbour"
 METHOD = "scrypt:32768:8:3"  # of a password, unless it is a test
 WINDOW, LIFETIME = 15 * 60, 20 * 60
-LIMIT = 5
 
 # Every look-alike of every letter that zxcvbn knows, in 23 characters.
 LOOK_ALIKES = "4@8({[<369&#!1|/0$5+7%2"
@@ -181,7 +180,9 @@ def test_what_attackers_try_first_is_refused_in_other_letters_as_well(site, pass
 @pytest.mark.alone
 def test_no_password_costs_more_to_measure_than_to_hash(step):
     site = step.start(None)
-    hashing = min(cpu_of(lambda: generate_password_hash(NEW, METHOD)) for _ in range(5))
+    hashing = min(
+        cpu_of(lambda: generate_password_hash(NEW_PASSWORD, METHOD)) for _ in range(5)
+    )
     figures = {}
     for dear, (password, address) in DEAR.items():
         costs = []
@@ -231,7 +232,6 @@ def choose(page, account, password):
 
 @since("05")
 @attack(145, 71)
-@rate_limited
 @WITH_AND_WITHOUT
 def test_with_a_link_too_a_password_may_be_sent_five_times_in_a_while(
     site, clock, make, monkeypatch
@@ -241,18 +241,17 @@ def test_with_a_link_too_a_password_may_be_sent_five_times_in_a_while(
     for _ in range(LIMIT):
         assert choose(page, account, "aaaaaaaaaaaaaaaaaaaa").status == 422
     with counted_work(site, monkeypatch) as (hashes, _):
-        refused = choose(page, account, NEW)
+        refused = choose(page, account, NEW_PASSWORD)
 
     assert refused.status == 429
     assert hashes == []
     assert 0 < int(refused.headers["Retry-After"]) <= WINDOW
     clock.move(WINDOW)
-    assert choose(page, account, NEW).path == "/login"
+    assert choose(page, account, NEW_PASSWORD).path == "/login"
 
 
 @since("05")
 @attack(145, 144)
-@rate_limited
 @WITH_AND_WITHOUT
 def test_over_its_limit_a_link_measures_nothing(site, searched, make):
     account = make(site)
@@ -267,7 +266,6 @@ def test_over_its_limit_a_link_measures_nothing(site, searched, make):
 
 @since("05")
 @attack(145, 79)
-@rate_limited
 @WITH_AND_WITHOUT
 def test_a_link_is_no_place_to_guess_the_current_password(site, make):
     account = make(site)
@@ -289,11 +287,11 @@ def test_a_form_that_is_not_filled_in_costs_no_attempt(site):
     account = kim_with_factor(site)
     page = open_link(site)
     for _ in range(LIMIT + 1):
-        assert page.fill_in(password=NEW, confirm=NEW, code="").status == 422
-        assert page.fill_in(password=NEW, confirm="another").status == 422
+        for values in ({"confirm": NEW_PASSWORD, "code": ""}, {"confirm": "another"}):
+            assert page.fill_in(password=NEW_PASSWORD, **values).status == 422
         assert page.fill_in(password="short", confirm="short").status == 422
 
-    assert choose(page, account, NEW).path == "/login"
+    assert choose(page, account, NEW_PASSWORD).path == "/login"
 
 
 # Who has the password, and who has the mailbox
@@ -362,7 +360,6 @@ class Owner:
 
 @since("05")
 @attack(148, 72, 147)
-@rate_limited
 def test_for_three_hours_the_owner_gets_through_whatever_a_password_thief_does(
     site, clock
 ):
@@ -374,7 +371,7 @@ def test_for_three_hours_the_owner_gets_through_whatever_a_password_thief_does(
             thief.annoy()
             clock.move(8 * 60)
         code = account.recovery_code() if tries % 2 else account.authenticator.code()
-        owner.reset(f"{NEW} {tries}", code)
+        owner.reset(f"{NEW_PASSWORD} {tries}", code)
         owner.log_in()
         tries += 1
 
@@ -384,7 +381,6 @@ def test_for_three_hours_the_owner_gets_through_whatever_a_password_thief_does(
 
 @since("05")
 @attack(148, 72)
-@rate_limited
 def test_an_owner_who_comes_hours_after_the_lockout_gets_through_at_once(site, clock):
     account = kim_with_factor(site)
     thief, owner = Thief(site, account), Owner(site, account)
@@ -395,7 +391,7 @@ def test_an_owner_who_comes_hours_after_the_lockout_gets_through_at_once(site, c
 
     assert thief.times_locked > 5
     assert site.visitor(network="192.0.2.1").give_password(account).status == 422
-    owner.reset(NEW, account.authenticator.code())
+    owner.reset(NEW_PASSWORD, account.authenticator.code())
     owner.log_in()
     subjects = [mail.subject for _, mail in owner.inbox]
     assert subjects.count("Your Door password is locked. Please reset it") == 1

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy import text
 
 from tests.deploy.drill.postgres import PostgreSQL
+from tests.kit.accounts import NEW_PASSWORD
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
@@ -20,7 +21,6 @@ from tests.kit.phone import scan
 from tests.kit.stage import DATABASE
 from tests.kit.stage import upgrade_database
 
-NEW_PASSWORD = "six violins paint the harbour"  # noqa: S105  of nobody
 NOT_COUNTED = "the step before has other numbers, which are right there"
 
 
