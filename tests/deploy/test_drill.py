@@ -30,6 +30,7 @@ from tests.deploy.drill.traffic import Enrolments
 from tests.deploy.drill.traffic import Traffic
 from tests.kit import real_browser
 from tests.kit.clock import RealClock
+from tests.kit.journey import found_in
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
@@ -182,15 +183,6 @@ class Person:
         assert self.screen.path == "/", self.screen.text
         assert self.account.username in self.screen.text
         self.screen.log_out()
-
-
-def found_in(text, secrets):
-    """Return the secrets that stand in a text, and not in the middle of a number."""
-    return [
-        secret
-        for secret in secrets
-        if re.search(rf"(?<![0-9a-f]){re.escape(secret)}(?![0-9a-f])", text)
-    ]
 
 
 @since("06")

@@ -1,5 +1,6 @@
 """A complete journey: all that a user of a step can do, right and wrong."""
 
+import re
 from urllib.parse import urlsplit
 
 from tests.kit.phone import Authenticator
@@ -7,6 +8,21 @@ from tests.kit.phone import scan
 from tests.kit.stage import DEMO_SECRET
 from tests.kit.stage import FIRST_WITH_MAIL
 from tests.kit.stage import fill_in_registration
+
+
+def found_in(place, secrets):
+    """Return the secrets that a text or a file holds.
+
+    Six digits may stand in a hash by chance, so a code counts if it stands alone.
+    """
+    text = place if isinstance(place, str) else place.decode("latin-1")
+    return [secret for secret in secrets if re.search(pattern_of(secret), text)]
+
+
+def pattern_of(secret):
+    """Return what a secret looks like where it can be read."""
+    alone = r"(?<![0-9a-f]){}(?![0-9a-f])" if secret.isdigit() else "{}"
+    return alone.format(re.escape(secret))
 
 
 class Journey:
