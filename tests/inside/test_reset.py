@@ -144,7 +144,7 @@ def test_the_log_of_the_development_server_shows_no_link(step, clock, tmp_path):
         server.wait(timeout=10)
     written = log_file.read_text()
     assert "GET /login" in written
-    assert "bbbb" not in written
+    assert ".bbbb." not in written
 
 
 @since("05")

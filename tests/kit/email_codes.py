@@ -33,10 +33,7 @@ def mailed_code(site):
 
 def ask_again(page):
     """Ask for another mail."""
-    field = page.find("[name=resend]").attributes
-    token = page.find("form:has([name=resend]) [name=csrf_token]").attributes["value"]
-    data = {"csrf_token": token, "resend": field.get("value", "1")}
-    return page.visitor.send(page.path, data)
+    return page.press("resend")
 
 
 def wrong(code):

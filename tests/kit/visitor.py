@@ -83,10 +83,20 @@ class Page:
 
     def fill_in(self, **values):
         """Fill in the form that has these fields, and send it."""
-        target, data = self.filled_in(**values)
-        if not is_sent_by_post(self.form(*values)):
-            path = target.partition("?")[0]
-            return self.visitor.open(f"{path}?{urlencode(data)}")
+        return self.send(self.form(*values), **values)
+
+    def press(self, name):
+        """Press the button of this name."""
+        [form] = [form for form in self.find_all("form") if form.css(f"[name={name}]")]
+        value = form.css_first(f"[name={name}]").attributes.get("value") or ""
+        return self.send(form, **{name: value})
+
+    def send(self, form, **values):
+        """Send a form as a browser does: by POST, if the form says so."""
+        target = urljoin(self.path, form.attributes.get("action") or "")
+        data = contents(form) | values
+        if not is_sent_by_post(form):
+            return self.visitor.open(f"{target.partition('?')[0]}?{urlencode(data)}")
         return self.visitor.send(target, data)
 
     def follow(self, words):
@@ -157,8 +167,7 @@ class Visitor:
     def log_out(self):
         """Press the button of the page that logs out."""
         page = self.open("/")
-        form = page.find("form[action$='/logout']")
-        return self.send(form.attributes["action"], contents(form))
+        return page.send(page.find("form[action$='/logout']"))
 
     def is_logged_in(self):
         """Tell whether the protected page opens."""
