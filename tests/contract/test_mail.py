@@ -1469,3 +1469,19 @@ def test_a_mail_server_that_refuses_the_login_gets_the_mail_later(site, log):
 
     assert len(server.mails) == 1
     assert "a secret" not in log.text
+
+
+@since("05")
+@attack(109)
+def test_an_email_that_waits_outlives_others_of_its_kind(posting, server):
+    kim, lee = "kim@example.org", "lee@example.org"
+    server.answers[kim] = "450 later"
+    for address in (kim, lee):
+        fill_in_registration(posting.visitor(), email=address)
+        posting.mails()
+    assert [mail.to for mail in server.mails] == [lee]
+
+    del server.answers[kim]
+    next_try(posting)
+    posting.mails()
+    assert [mail.to for mail in server.mails] == [lee, kim]

@@ -726,3 +726,13 @@ def test_the_browser_complains_about_nothing_on_any_page(step, clock, request):
 
         assert screen.complaints() == []
         assert screen.requests_to_others() == []
+
+
+@since("06")
+@attack(89)
+@pytest.mark.parametrize("spelling", [HOST.title(), f"{HOST}:8443"])
+def test_our_host_is_ours_however_the_settings_spell_it(step, clock, spelling):
+    site = in_production(step, clock, BASE_URL=f"https://{spelling}")
+    for host in (HOST, f"{HOST}:8443"):
+        page = site.visitor().ask("GET", "/login", headers={"Host": host})
+        assert page.status == 200, host

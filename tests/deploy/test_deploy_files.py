@@ -43,6 +43,7 @@ OF_OTHERS = {
 }
 MOST_EXPOSED = 20  # of 100, at which a service may do anything
 POOL = 5 + 10  # connections of a process: what SQLAlchemy keeps, and adds at most
+SMTP_TIMEOUT_SECONDS = 10  # of the app, for each answer of the mail server
 UNITS = ("door-web.socket", "door-web.service", "door-mail.service")
 
 pytestmark = [
@@ -514,3 +515,57 @@ def test_the_procfile_starts_what_the_services_start(folder):
         "worker": "flask mail-worker",
         "release": "flask db upgrade",
     }
+
+
+# What is only noticed on a bad day
+
+
+def unit(folder, name):
+    """Return what a unit of systemd says, by name: the last word counts."""
+    lines = read(folder, f"deploy/{name}").splitlines()
+    pairs = (line.split("=", 1) for line in lines if re.match(r"\w+=", line))
+    return dict(pairs)
+
+
+def test_what_has_failed_is_started_again(folder):
+    for name in UNITS[1:]:
+        assert unit(folder, name)["Restart"] in ("always", "on-failure"), name
+        assert unit(folder, name)["RestartSec"] != "0", name
+    services = load(folder, "compose.yaml")["services"]
+    restarts = {name: service["restart"] for name, service in services.items()}
+    assert restarts.pop("migrate") == "no"
+    assert set(restarts.values()) == {"unless-stopped"}
+
+
+def test_systemd_lets_requests_and_emails_come_to_their_end(folder):
+    web, worker = (unit(folder, name) for name in UNITS[1:])
+    assert web["KillMode"] == "mixed"  # or the workers are told to stop as well
+    assert web["Type"] == "notify"
+    assert int(worker["TimeoutStopSec"]) > 2 * SMTP_TIMEOUT_SECONDS
+
+
+def test_nginx_logs_in_our_words_wherever_it_logs(folder):
+    text = read(folder, "deploy/nginx.conf")
+    servers = re.findall(r"^server \{$(.*?)^\}$", text, re.M | re.S)
+    assert len(servers) == 3
+    for server in servers:
+        logs = re.findall(r"^ +access_log (.+);", server, re.M)
+        assert logs in (["off"], ["/var/log/nginx/access.log door"])
+
+
+def test_render_makes_each_key_once_for_both_processes(folder):
+    render = load(folder, "render.yaml")
+    groups = {group["name"]: group["envVars"] for group in render["envVarGroups"]}
+    made = [v["key"] for v in groups["door-settings"] if v.get("generateValue")]
+    assert made == ["SECRET_KEY", "TOTP_KEYS"]
+    for service in render["services"]:
+        assert {"fromGroup": "door-settings"} in service["envVars"], service["name"]
+        assert not [v for v in service["envVars"] if "generateValue" in v]
+
+
+def test_compose_keeps_the_database_where_the_image_writes_it(folder):
+    compose = load(folder, "compose.yaml")
+    database = compose["services"]["database"]
+    assert database["image"].startswith("postgres:17.")  # 18 has another folder
+    assert "database:/var/lib/postgresql/data" in database["volumes"]
+    assert "database" in compose["volumes"]

@@ -13,9 +13,12 @@ import pytest
 
 from tests.kit.marks import never_red
 from tests.kit.marks import since
+from tests.kit.phone import scan
 from tests.kit.stage import CONFIG
 from tests.kit.stage import FIRST_IN_PRODUCTION
 from tests.kit.stage import FIRST_WITH_DATABASE
+from tests.kit.stage import FIRST_WITH_MAIL
+from tests.kit.stage import fill_in_registration
 from tests.kit.stage import load_step
 from tests.kit.stage import make_app
 
@@ -130,3 +133,64 @@ def test_a_code_works_in_any_time_zone(site, monkeypatch, zone):
     time.tzset()
 
     assert is_in
+
+
+TOLD_TIME = re.compile(r"\b(\d\d:\d\d)(?::\d\d)? UTC")
+
+
+def times_told(site):
+    """Return all times that pages and emails tell."""
+    account = site.account_without_factor()
+    page = site.visitor().give_password(account)
+    texts = [page.fill_in(code=scan(page, site.clock).wrong_code()).text]
+    if site.stage.number >= FIRST_WITH_MAIL:
+        [[address]] = site.sql("SELECT email FROM users")
+        site.visitor().open("/reset").fill_in(email=address)
+        fill_in_registration(site.visitor())
+        fill_in_registration(site.visitor(), email=address)
+        texts += [mail.text for mail in site.mails()]
+    return {time for text in texts for time in TOLD_TIME.findall(text)}
+
+
+@since("03")
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="Windows has one zone for all")
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Asia/Kathmandu"])
+def test_every_time_that_is_told_is_utc_in_any_time_zone(site, monkeypatch, zone):
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        told = times_told(site)
+    time.tzset()
+
+    now = {"20:27"}  # where it is noon for the tests
+    with_mail = site.stage.number >= FIRST_WITH_MAIL
+    assert told == (now | {"20:37", "20:47"} if with_mail else now)
+
+
+def settings_of(step):
+    """Return the settings that an app has; empty or none is the same."""
+    config = step.load(step.folder).create_app(CONFIG).config
+    return {name: value for name, value in config.items() if value}
+
+
+@since("03")
+@never_red("the step before has no other settings")
+def test_a_setting_that_is_left_empty_is_as_good_as_none(step, monkeypatch):
+    example = (step.folder / ".env.example").read_text("utf-8")
+    names = re.findall(r"^([A-Z_]+)=", example, re.M)
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    without = settings_of(step)
+    for name in names:
+        monkeypatch.setenv(name, "")
+
+    assert "ISSUER" in names
+    assert settings_of(step) == without
+
+
+@since("04c")
+def test_keys_with_blanks_around_them_are_the_same_keys(site, account):
+    keys = f"another key that came later , {CONFIG['TOTP_KEYS']} "
+    again = site.start_again(TOTP_KEYS=keys)
+
+    again.visitor().log_in(account)
