@@ -554,3 +554,21 @@ def test_beginning_again_keeps_where_the_login_leads(site):
     page = visitor.page.follow("Start again")
 
     assert page.path == "/register?next=/account"
+
+
+@since("02")
+@attack(115)
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(1, "1 minute."), (60, "1 minute."), (61, "2 minutes.")]
+)
+def test_a_wait_that_is_told_is_long_enough(visitor, account, clock, seconds, words):
+    page = visitor.give_password(account)
+    wrong = account.authenticator.wrong_code()
+    for _ in range(6):
+        page = page.fill_in(code=wrong)
+    clock.move(15 * 60 - seconds)
+    page = visitor.give_password(account).fill_in(code=wrong)
+
+    assert page.status == 429
+    assert int(page.headers["Retry-After"]) == seconds
+    assert f"Try again in {words}" in page.text
