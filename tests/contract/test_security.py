@@ -733,6 +733,6 @@ def test_the_browser_complains_about_nothing_on_any_page(step, clock, request):
 @pytest.mark.parametrize("spelling", [HOST.title(), f"{HOST}:8443"])
 def test_our_host_is_ours_however_the_settings_spell_it(step, clock, spelling):
     site = in_production(step, clock, BASE_URL=f"https://{spelling}")
-    for host in (HOST, f"{HOST}:8443"):
+    for host, status in ((HOST, 200), (f"{HOST}:8443", 200), ("evil.example", 400)):
         page = site.visitor().ask("GET", "/login", headers={"Host": host})
-        assert page.status == 200, host
+        assert page.status == status, host

@@ -90,6 +90,7 @@ def test_the_worker_rests_between_its_rounds(site, monkeypatch):
 
 
 @since("05")
+@never_red("the step before has no sender")
 def test_only_who_causes_an_email_wakes_the_sender(step, clock, monkeypatch):
     rounds = Rounds()
     rounds.clear()
@@ -107,7 +108,8 @@ def test_only_who_causes_an_email_wakes_the_sender(step, clock, monkeypatch):
 
 @since("06")
 @attack(137)
-def test_a_connection_that_the_database_has_closed_is_replaced_unnoticed(site):
+def test_a_connection_that_the_database_has_closed_is_replaced_unnoticed(step, clock):
+    site = step.start(clock, TESTING=False)
     visitor = site.visitor()
     visitor.log_in(site.account())
     with site.engine.connect() as connection:

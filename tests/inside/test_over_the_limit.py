@@ -22,7 +22,11 @@ KIM = "kim@example.org"
 MANY = 50  # more than any limit from one network
 COUNTERS = "rate_limit_counters"
 
-pytestmark = [rate_limited, never_red("the step before has the order as well")]
+pytestmark = [
+    pytest.mark.ours,
+    rate_limited,
+    never_red("the step before has the order as well"),
+]
 
 
 # Each of these returns what is sent again and again, and then what would be right
