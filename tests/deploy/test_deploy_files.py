@@ -569,3 +569,24 @@ def test_compose_keeps_the_database_where_the_image_writes_it(folder):
     assert database["image"].startswith("postgres:17.")  # 18 has another folder
     assert "database:/var/lib/postgresql/data" in database["volumes"]
     assert "database" in compose["volumes"]
+
+
+def test_the_app_takes_what_compose_and_render_say(step):
+    config = step.load(step.folder).config
+    compose = load(step.folder, "compose.yaml")["services"]["web"]["environment"]
+    url = re.sub(r"\$\{.+?\}", "a-lamp", compose["DATABASE_URL"])
+    compose = compose | {"DATABASE_URL": url}
+    group = load(step.folder, "render.yaml")["envVarGroups"][0]["envVars"]
+    render = {v["key"]: v["value"] for v in group if "value" in v}
+    render |= {"MAIL_SERVER": "mail.example.org", "MAIL_USERNAME": "door"}
+    for said in (compose, render | {"MAIL_PASSWORD": "a lamp"}):
+        read_as = config.read_environment(SETTINGS | said) | {"DEBUG": False}
+        config.set_mail_encryption(read_as)
+        assert list(config.find_problems(read_as)) == []
+    assert read_as["MAIL_PORT"] == 587  # no platform lets 25 through
+    assert read_as["MAIL_USE_TLS"] is True
+
+
+def test_a_worker_that_hangs_is_replaced_and_one_that_hashes_is_not(request, folder):
+    need_gunicorn(request.config)
+    assert 5 < int(gunicorn_settings(folder)["timeout"]) <= 60  # seconds; 0 is never
