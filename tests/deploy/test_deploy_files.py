@@ -590,3 +590,46 @@ def test_the_app_takes_what_compose_and_render_say(step):
 def test_a_worker_that_hangs_is_replaced_and_one_that_hashes_is_not(request, folder):
     need_gunicorn(request.config)
     assert 5 < int(gunicorn_settings(folder)["timeout"]) <= 60  # seconds; 0 is never
+
+
+def test_compose_starts_each_service_when_what_it_needs_is_there(folder):
+    services = load(folder, "compose.yaml")["services"]
+    needs = {
+        (name, other, how["condition"])
+        for name, service in services.items()
+        for other, how in service.get("depends_on", {}).items()
+    }
+    assert needs == {
+        ("migrate", "database", "service_healthy"),
+        ("web", "migrate", "service_completed_successfully"),
+        ("worker", "migrate", "service_completed_successfully"),
+        ("nginx", "web", "service_healthy"),
+    }
+    assert services["database"]["healthcheck"]["test"][:2] == ["CMD", "pg_isready"]
+    asked = {n for n, s in services.items() if s.get("build")} - {
+        n for n, s in services.items() if s.get("healthcheck", {}).get("disable")
+    }
+    assert asked == {"web"}  # the others serve nothing that could be asked
+
+
+def test_a_container_that_cannot_write_has_what_it_needs(folder):
+    for service in load(folder, "compose.yaml")["services"].values():
+        if service.get("read_only"):
+            assert service["tmpfs"] == ["/tmp"]
+            assert service["init"] is True  # it ends what a process leaves behind
+    text = read(folder, "Dockerfile")
+    [command] = [json.loads(c) for c in re.findall(r"^CMD (\[.+\])$", text, re.M)]
+    assert command[command.index("--worker-tmp-dir") + 1] == "/dev/shm"
+
+
+def test_nobody_is_waited_for_long(folder):
+    site = read(folder, "deploy/nginx.conf")
+    for name, most in (
+        ("client_header_timeout", 10),
+        ("client_body_timeout", 10),
+        ("send_timeout", 10),
+        ("proxy_connect_timeout", 5),
+        ("proxy_read_timeout", 30),
+    ):
+        [seconds] = re.findall(rf"^ +{name} (\d+)s;", site, re.M)
+        assert 0 < int(seconds) <= most, name

@@ -39,8 +39,11 @@ class App(BaseHTTPRequestHandler):
     """Stands for the app: keeps what it was told, and answers with a page."""
 
     def do_GET(self):
-        """Keep the request, and answer."""
+        """Keep the request, and answer; unless it is one at which the app dies."""
         self.server.seen.append((self.path, self.headers))
+        if self.path == "/dies":
+            self.close_connection = True
+            return
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(PAGE)))
@@ -54,6 +57,11 @@ class App(BaseHTTPRequestHandler):
 
     def log_message(self, *values):
         """Say nothing."""
+
+
+def new_app():
+    """Return a server that stands for a process of the app."""
+    return ThreadingHTTPServer(("127.0.0.1", 0), App)
 
 
 @contextmanager
@@ -89,17 +97,17 @@ def scratch():
 
 @pytest.fixture
 def front(step, scratch):
-    """Return nginx in front of what stands for the app."""
+    """Return nginx in front of two that stand for the app."""
     pem, _ = certificate(scratch, NAME)
     port, plain = free_port(), free_port()
-    with running(ThreadingHTTPServer(("127.0.0.1", 0), App)) as app:
-        app.seen = []
-        servers = [f"127.0.0.1:{app.server_port}"]
+    with running(new_app()) as one, running(new_app()) as other:
+        seen = one.seen = other.seen = []
+        servers = [f"127.0.0.1:{app.server_port}" for app in (one, other)]
         command = write_site(step.folder, scratch, servers, pem, {443: port, 80: plain})
         process = subprocess.Popen([*command, "-g", "daemon off;"], cwd=scratch)
         try:
             wait_until_open(port, process)
-            yield SimpleNamespace(port=port, certificate=pem, seen=app.seen)
+            yield SimpleNamespace(port=port, certificate=pem, seen=seen)
         finally:
             process.terminate()
             process.wait()
@@ -171,4 +179,9 @@ def test_a_long_address_reaches_no_app(front):
     assert ask(front, "/login?next=/" + 3900 * "x").status == 200
     for path in ("/login?next=/", "/reset/"):
         assert ask(front, path + 4000 * "x").status == 414
+    assert len(front.seen) == 1
+
+
+def test_a_form_at_which_the_app_dies_is_sent_to_no_other_process(front):
+    assert ask(front, "/dies", "POST", b"code=123456").status == 502
     assert len(front.seen) == 1
