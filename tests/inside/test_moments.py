@@ -1,12 +1,15 @@
 """Two requests in one moment: the other one comes where it hurts most, each time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.contract.test_account import NEW_PASSWORD
+from tests.contract.test_account import prove
 from tests.kit.marks import attack
 from tests.kit.marks import since
+from tests.kit.phone import scan
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
@@ -18,12 +21,16 @@ OTHER_PASSWORD = "six violins paint the harbour"  # noqa: S105  of nobody
 
 
 def meanwhile(monkeypatch, module, name, act):
-    """Let something else happen once, at the moment when a function is called."""
+    """Let something else happen once, at the moment when a function is called.
+
+    It happens in a thread of its own, which shares no request and no transaction.
+    """
     function, waiting = getattr(module, name), [act]
 
     def called(*arguments, **named):
         if waiting:
-            waiting.pop()()
+            with ThreadPoolExecutor(1) as thread:
+                thread.submit(waiting.pop()).result()
         return function(*arguments, **named)
 
     monkeypatch.setattr(module, name, called)
@@ -67,7 +74,7 @@ def test_a_second_click_on_an_email_code_leads_on_and_makes_no_second_user(
 
 
 @since("05")
-@attack(88)
+@attack(85)
 def test_of_two_who_use_a_link_at_once_the_first_sets_the_password(site, monkeypatch):
     kim = register(site.visitor(), username="kim", email=KIM)
     enrol(site.visitor(), kim, site.clock)
@@ -87,3 +94,22 @@ def test_of_two_who_use_a_link_at_once_the_first_sets_the_password(site, monkeyp
 
     kim.password = OTHER_PASSWORD
     assert site.visitor().give_password(kim).fill_in(code=code).path == "/"
+
+
+@since("05")
+@attack(46)
+def test_an_authenticator_that_is_confirmed_while_its_owner_logs_out_is_none(
+    site, monkeypatch
+):
+    kim, visitor, elsewhere = site.account(), site.visitor(), site.visitor()
+    for browser in (visitor, elsewhere):
+        browser.log_in(kim)
+    page = prove(visitor, kim, "/account/phone")
+    phone = scan(page, site.clock)
+    meanwhile(
+        monkeypatch, site.module("enrolment"), "verify_first_code", elsewhere.log_out
+    )
+    page = page.fill_in(code=phone.code())
+
+    assert page.path.partition("?")[0] == "/login"
+    visitor.log_in(kim)
