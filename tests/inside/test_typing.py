@@ -1,11 +1,14 @@
 """What people type, paste and reload, and what our own steps make of it."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.kit.accounts import change
 from tests.kit.accounts import logged_in
 from tests.kit.accounts import recover
 from tests.kit.marks import attack
+from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.phone import scan
 from tests.kit.stage import enrol
@@ -339,3 +342,28 @@ def test_a_step_s_session_cookie_is_named_after_its_folder(step, visitor):
     visitor.open("/login")
 
     assert list(visitor.browser.cookies) == [f"session-{step.folder.name}"]
+
+
+# A code that begins with zeros
+
+
+@since("05")
+@attack(80)
+@never_red("the step before sends no code")
+def test_an_email_code_may_begin_with_a_zero(site, monkeypatch):
+    module, address = site.module("registration"), "kim@example.org"
+
+    def is_small(nonce):
+        email_code = SimpleNamespace(nonce=nonce, email=address)
+        return int(module.derive_code(email_code)) < 10**7
+
+    with site.app.app_context():
+        nonce = next(filter(is_small, map("nonce {}".format, range(1000))))
+    chosen = SimpleNamespace(token_urlsafe=lambda size: nonce)
+    monkeypatch.setattr(module, "secrets", chosen)
+    page = fill_in_registration(site.visitor(), email=address)
+    [mail] = site.mails()
+
+    assert len(mail.code) == 8
+    assert mail.code[0] == "0"
+    assert page.fill_in(email_code=mail.code).path == "/enrol"
