@@ -28,7 +28,6 @@ from tests.kit.smtp_server import certificate
 pytestmark = [
     since("06"),
     never_red("the step before has no files to deploy it with"),
-    pytest.mark.ours,
 ]
 
 PAGE = b"<p>A page of the app, long enough to be compressed.</p>\n" * 100

@@ -9,8 +9,6 @@ from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.stage import fill_in_registration
 
-pytestmark = pytest.mark.ours
-
 HOUR = 60 * 60
 
 

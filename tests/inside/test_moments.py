@@ -3,18 +3,14 @@
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-import pytest
-
-from tests.contract.test_account import NEW_PASSWORD
-from tests.contract.test_account import prove
+from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import prove
 from tests.kit.marks import attack
 from tests.kit.marks import since
 from tests.kit.phone import scan
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
-
-pytestmark = pytest.mark.ours
 
 KIM = "kim@example.org"
 OTHER_PASSWORD = "six violins paint the harbour"  # noqa: S105  of nobody

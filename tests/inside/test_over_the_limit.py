@@ -5,10 +5,9 @@ from urllib.parse import urlsplit
 import pytest
 from zxcvbn import matching
 
-from tests.contract.test_account import NEW_PASSWORD
-from tests.contract.test_account import prove
-from tests.contract.test_verify import ask_again
-from tests.contract.test_verify import counted_work
+from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import prove
+from tests.kit.email_codes import ask_again
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import rate_limited
@@ -17,13 +16,13 @@ from tests.kit.phone import scan
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
+from tests.kit.work import counted_work
 
 KIM = "kim@example.org"
 MANY = 50  # more than any limit from one network
 COUNTERS = "rate_limit_counters"
 
 pytestmark = [
-    pytest.mark.ours,
     rate_limited,
     never_red("the step before has the order as well"),
 ]
