@@ -633,3 +633,10 @@ def test_nobody_is_waited_for_long(folder):
     ):
         [seconds] = re.findall(rf"^ +{name} (\d+)s;", site, re.M)
         assert 0 < int(seconds) <= most, name
+
+
+def test_the_socket_is_there_before_gunicorn_and_stays_when_it_goes(folder):
+    assert unit(folder, "door-web.service")["Requires"] == "door-web.socket"
+    socket = read(folder, "deploy/door-web.socket")
+    assert "\n[Install]\nWantedBy=sockets.target\n" in socket
+    assert "PartOf" not in socket  # it would be closed with the service

@@ -25,9 +25,9 @@ class Rounds:
         self.woken = True
         self.waits = []  # was it woken, and how many connections did it hold?
 
-    def wait(self, timeout):
+    def wait(self, timeout=0):
         """Let time pass, and note how it was waited for."""
-        assert timeout > 0
+        assert timeout > 0, "nobody waits for ever, or not at all"
         self.waits.append((self.woken, self.site.engine.pool.checkedout()))
         if not self.seconds:
             raise LastRoundError

@@ -13,6 +13,7 @@ from tests.kit.marks import since
 from tests.kit.phone import scan
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
+from tests.kit.stage import register
 
 # A code as apps, chats and emails hand it over; {0} and {1} are its halves.
 COPIES = {
@@ -367,3 +368,15 @@ def test_an_email_code_may_begin_with_a_zero(site, monkeypatch):
     assert len(mail.code) == 8
     assert mail.code[0] == "0"
     assert page.fill_in(email_code=mail.code).path == "/enrol"
+
+
+@since("04b")
+@attack(76)
+def test_letters_that_only_look_alike_are_other_letters_in_a_password(site):
+    wide = "four lamps under one umbrell\N{FULLWIDTH LATIN SMALL LETTER A}"
+    account = register(site.visitor(), password=wide)
+    account.password = "four lamps under one umbrella"
+    assert site.visitor().give_password(account).status == 422
+
+    account.password = wide
+    assert site.visitor().give_password(account).path == "/enrol"
