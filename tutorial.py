@@ -534,6 +534,8 @@ def show_attacks(words):
 def serve_docs(words):
     """Show the site on this computer; the options are those of mkdocs serve.
 
+    It is built once, because a step that runs writes files below steps/. With
+    `--livereload` it is built again whenever a file changes, for those who write.
     `--build DIR` writes it into a folder instead. The page Try it here is packed
     before; without its packs a site can be shown, but not built.
     """
@@ -551,13 +553,12 @@ def serve_docs(words):
         build = [*mkdocs, "build", "--strict", "-d", folder, *words[2:]]
         return start_at_root(pack) or start_at_root(build)
     start_at_root(pack)
+    show = [*mkdocs, "serve", "--no-livereload"]
     if any(re.match("-a|--dev-addr", word) for word in words):
-        return start_at_root([*mkdocs, "serve", *words])
+        return start_at_root([*show, *words])
     return serve(
         8000,
-        lambda port: start_at_root(
-            [*mkdocs, "serve", "-a", f"127.0.0.1:{port}", *words]
-        ),
+        lambda port: start_at_root([*show, "-a", f"127.0.0.1:{port}", *words]),
     )
 
 

@@ -868,7 +868,7 @@ def test_the_site_is_served_from_the_root(copy, monkeypatch, capfd):
     pip, pack, mkdocs = copy.calls("pip", "live.pack", "mkdocs")
     assert str(copy.root / "requirements" / "docs.in") in pip["words"]
     assert pack["words"] == ["-m", "live.pack"]
-    assert mkdocs["words"][:3] == ["-m", "mkdocs", "serve"]
+    assert mkdocs["words"][:4] == ["-m", "mkdocs", "serve", "--no-livereload"]
     assert mkdocs["words"][-1] == "--open"
     assert mkdocs["folder"] == str(copy.root)
     assert "    cd ..\n" in capfd.readouterr().out
@@ -906,8 +906,9 @@ def test_the_site_gets_another_port_if_its_own_is_taken(copy, monkeypatch, capfd
     copy.do("docs")
     copy.do("docs", "-a", "127.0.0.1:8000")
     first, chosen = copy.calls("mkdocs")
-    assert first["words"] == ["-m", "mkdocs", "serve", "-a", "127.0.0.1:8001"]
-    assert chosen["words"] == ["-m", "mkdocs", "serve", "-a", "127.0.0.1:8000"]
+    show = ["-m", "mkdocs", "serve", "--no-livereload", "-a"]
+    assert first["words"] == [*show, "127.0.0.1:8001"]
+    assert chosen["words"] == [*show, "127.0.0.1:8000"]
     assert "Port 8000 is taken, so you get port 8001." in capfd.readouterr().out
 
 
