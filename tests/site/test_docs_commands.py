@@ -18,6 +18,7 @@ from tests.kit.console import COMMAND
 from tests.kit.console import FENCE
 from tests.kit.real_browser import missing
 from tests.kit.real_browser import serve
+from tests.kit.stage import DEMO_SECRET
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.kit.stage import Stage
@@ -42,7 +43,14 @@ sys.exit(runner.failures)
 """
 
 pytestmark = pytest.mark.site
-each_page = pytest.mark.parametrize("page", EACH_PAGE, ids=lambda path: path.stem)
+
+
+def stem_of(page):
+    """Return the name of a page."""
+    return page.stem
+
+
+each_page = pytest.mark.parametrize("page", EACH_PAGE, ids=stem_of)
 
 
 class Reader:
@@ -101,6 +109,8 @@ class Reader:
             return self.flask(words[1:], expected)
         if words[:3] == [".venv/bin/python", "-m", "tools.race"]:
             return self.race(words[3], expected)
+        if words[:2] == ["git", "diff"]:
+            return self.git_diff(words)
         if "curl " in command:
             return self.curl(command, expected)
         return pytest.fail(f"nobody has tried this command: {command}")
@@ -113,6 +123,7 @@ class Reader:
 
     def code_(self, *words):
         """Ask for a code."""
+        words = [DEMO_SECRET if word == "KEY" else word for word in words]
         answer = self.terminal([sys.executable, "tutorial.py", "code", *words])
         assert re.fullmatch(r"\d{6} \(\d+ seconds? left\)\n", answer)
 
@@ -122,10 +133,18 @@ class Reader:
             [sys.executable, "tutorial.py", "diff", *words]
         )
 
-    def attacks_(self, number):
-        """Ask what an attack means in each step."""
-        answer = self.terminal([sys.executable, "-m", "tests.table", number])
-        assert answer.startswith(f"{number}  ")
+    def docs_(self):
+        """Read the site: tests/site/test_docs.py builds it."""
+
+    def git_diff(self, words):
+        """Look at the changes with git, whose status says that there are some."""
+        done = self.try_command(words)
+        assert (done.returncode, done.stdout[:5]) == (1, "diff ")
+
+    def attacks_(self, *number):
+        """Ask what an attack means in each step, or all of them."""
+        answer = self.terminal([sys.executable, "-m", "tests.table", *number])
+        assert answer.startswith("".join(number))
 
     def page_(self, page, folder):
         """Have the app after a page written."""
@@ -149,6 +168,8 @@ class Reader:
         name = STEPS[number].name if number in STEPS else number
         assert number in STEPS or number in pages.names_of_pages()
         assert words == [f"steps/{name}", *options]
+        if options[:1] == ("-k",):
+            return
         assert {option.partition("=")[0] for option in options} <= OF_YOUR_OWN_APP
 
     def change_folder(self, path):
@@ -228,7 +249,7 @@ class Reader:
         )
 
 
-@each_page
+@pytest.mark.parametrize("page", [*EACH_PAGE, ROOT / "README.md"], ids=stem_of)
 def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
     monkeypatch.delenv("SECRET_KEY", raising=False)
     with ExitStack() as stack:

@@ -130,6 +130,17 @@ def test_a_form_for_issues_offers_the_steps_that_there_are(form):
         assert number in STEPS
 
 
+def test_the_readme_names_the_same_owner_as_the_site():
+    settings = (ROOT / "mkdocs.yml").read_text("utf-8")
+    site, repository = re.findall(r'!ENV \[\w+, "(.+?)"\]', settings)
+    readme = (ROOT / "README.md").read_text("utf-8")
+
+    assert f"]({site})" in readme
+    assert f"git clone {repository}.git\n" in readme
+    owner = repository.split("/")[3]
+    assert set(re.findall(r"https://(?:github\.com/)?(\w+)", readme)) == {owner}
+
+
 def test_the_dev_container_starts_as_the_readme_does():
     container = json.loads(
         (ROOT / ".devcontainer/devcontainer.json").read_text("utf-8")
