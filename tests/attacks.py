@@ -123,7 +123,7 @@ ATTACKS = {
     123: Attack("04", "04", "Guess from many networks of one customer", "V6.3.1"),
     124: Attack("05", "05", "Spell an address in other ways", "CVE-2019-19844"),
     125: Attack("05", "05", "Hold up all emails with one", "V16.5.2"),
-    126: Attack("05", "05", "Keep the mail server down for a day", "V16.5.2"),
+    126: Attack("05", "06", "Keep the mail server down for a day", "V16.5.2"),
     127: Attack("05", "05", "Let the mail server say nothing", "V13.2.6"),
     128: Attack("05", "05", "Use a reauthentication left open", "V7.5.1"),
     130: Attack("02", "04", "A session older than the second factor", "V6.3.3"),

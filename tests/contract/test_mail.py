@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC
 from datetime import datetime
+from itertools import pairwise
 
 import pytest
 import time_machine
@@ -20,9 +21,11 @@ from sqlalchemy.exc import OperationalError
 from tests.kit.clock import RealClock
 from tests.kit.mailbox import read_mails
 from tests.kit.marks import attack
+from tests.kit.marks import gap
 from tests.kit.marks import never_red
 from tests.kit.marks import once
 from tests.kit.marks import since
+from tests.kit.marks import until
 from tests.kit.outbox import leave_old_count
 from tests.kit.outbox import next_try
 from tests.kit.outbox import old_counts
@@ -730,10 +733,23 @@ def test_a_mail_server_that_is_away_changes_no_answer(site, posting, server):
 
 @since("05")
 @attack(126, 109)
-@pytest.mark.parametrize("away", [20 * MINUTE, 6 * HOUR, 23 * HOUR])
 def test_a_mail_server_that_was_away_gets_each_mail_once_and_fresh(
+    site, posting, server, clock
+):
+    each_mail_comes_once(site, posting, server, clock, 20 * MINUTE)
+
+
+@since("06")
+@attack(126, 109)
+@pytest.mark.parametrize("away", [6 * HOUR, 23 * HOUR])
+def test_a_mail_server_that_was_away_for_a_day_gets_each_mail_once_and_fresh(
     site, posting, server, clock, away
 ):
+    each_mail_comes_once(site, posting, server, clock, away)
+
+
+def each_mail_comes_once(site, posting, server, clock, away):
+    """Enqueue three emails while the mail server is away; all of them arrive, once."""
     account = owner(site)
     visitor = posting.visitor()
     fill_in_registration(visitor, email="lee@example.org")
@@ -752,12 +768,39 @@ def test_a_mail_server_that_was_away_gets_each_mail_once_and_fresh(
     assert waiting(site) == 0
 
 
+@gap
+@attack(126)
+@since("05")
+@until("05")
+def test_an_email_is_lost_if_the_mail_server_is_away_for_an_hour(site, posting, server):
+    owner(site)
+    ask_for_link(posting)
+    server.go_away()
+    send_for(posting, HOUR)
+    server.come_back()
+    posting.mails()
+
+    assert server.mails == []
+    assert waiting(site) == 0
+
+
 @since("05")
 @attack(126)
-@pytest.mark.parametrize("away", [20 * MINUTE, 6 * HOUR, 23 * HOUR])
-def test_link_and_code_of_a_mail_that_came_late_work(
+def test_link_and_code_of_a_mail_that_came_late_work(site, posting, server, clock):
+    link_and_code_work_late(site, posting, server, clock, 20 * MINUTE)
+
+
+@since("06")
+@attack(126)
+@pytest.mark.parametrize("away", [6 * HOUR, 23 * HOUR])
+def test_link_and_code_of_a_mail_that_came_a_day_late_work(
     site, posting, server, clock, away
 ):
+    link_and_code_work_late(site, posting, server, clock, away)
+
+
+def link_and_code_work_late(site, posting, server, clock, away):
+    """Get a link and a code from a mail server that was away, and use them."""
     account = owner(site)
     visitor = posting.visitor()
     fill_in_registration(visitor, email="lee@example.org")
@@ -805,9 +848,7 @@ def test_an_email_that_had_to_wait_counts_as_one_of_the_three(
 
 @since("05")
 @attack(109, 125)
-def test_pauses_grow_to_an_hour_and_after_forty_tries_a_mail_is_given_up(
-    site, posting, server, log
-):
+def test_after_forty_tries_a_mail_is_given_up(site, posting, server, log):
     account_without_factor(site)
     server.answers["kim@example.org"] = "450 later"
     register_again(posting, None)
@@ -821,9 +862,35 @@ def test_pauses_grow_to_an_hour_and_after_forty_tries_a_mail_is_given_up(
     posting.clock.move(DAY)
     posting.mails()
 
+    assert len(server.tries) == 40
+    assert len(about_mail(log)) == 2
+    assert waiting(site) == 0
+
+
+def pauses_between_tries(posting, server):
+    """Return the seconds from each of ten tries to send an email to the next."""
+    server.answers["kim@example.org"] = "450 later"
+    fill_in_registration(posting.visitor(), email="kim@example.org")
+    posting.mails()
+    while len(server.tries) < 10:
+        next_try(posting)
+        posting.mails()
     moments = [when for to, when in server.tries]
-    pauses = [later - when for when, later in zip(moments, moments[1:], strict=False)]
-    assert len(moments) == 40
+    return [later - when for when, later in pairwise(moments)]
+
+
+@since("05")
+@until("05")
+@attack(109)
+def test_a_mail_that_was_refused_for_now_is_tried_again_once_a_minute(posting, server):
+    assert set(pauses_between_tries(posting, server)) == {MINUTE}
+
+
+@since("06")
+@attack(109, 126)
+def test_the_pauses_before_a_mail_is_tried_again_grow_to_an_hour(posting, server):
+    pauses = pauses_between_tries(posting, server)
+
     assert pauses[:6] == [
         2 * MINUTE,
         4 * MINUTE,
@@ -833,8 +900,6 @@ def test_pauses_grow_to_an_hour_and_after_forty_tries_a_mail_is_given_up(
         HOUR,
     ]
     assert set(pauses[6:]) == {HOUR}
-    assert len(about_mail(log)) == 2
-    assert waiting(site) == 0
 
 
 @since("05")
@@ -860,7 +925,8 @@ def test_a_mail_is_not_tried_again_before_its_pause_is_over(site, posting, serve
     server.answers["kim@example.org"] = "450 later"
     fill_in_registration(posting.visitor(), email="kim@example.org")
     posting.mails()
-    posting.clock.move(2 * MINUTE - 1)
+    next_try(posting)
+    posting.clock.move(-1)
     posting.mails()
     assert len(server.tries) == 1
 

@@ -27,10 +27,9 @@ from . import mailer
 from . import rate_limit
 from .db import db
 
-FIRST_RETRY_SECONDS = 2 * 60  # doubled after each further attempt
-MAX_RETRY_SECONDS = 60 * 60
+RETRY_SECONDS = 60
 HOUR_SECONDS = 60 * 60
-MAX_DELIVERY_ATTEMPTS = 40  # about a day and a half
+MAX_DELIVERY_ATTEMPTS = 40
 
 # How a mail server says that it knows us too little (RFC 4954, RFC 3463).
 AUTHENTICATION_NEEDED = (530, 534, 535, 538)
@@ -144,7 +143,7 @@ def send_due_emails():
 
 def claim(email):
     """Postpone the next attempt and commit; return False if another sender did so."""
-    retry_seconds = FIRST_RETRY_SECONDS * 2**email.delivery_attempts
+    attempts = email.delivery_attempts + 1
     claimed = db.session.execute(
         update(OutboxEmail)
         .filter_by(
@@ -153,8 +152,8 @@ def claim(email):
             next_attempt_at=email.next_attempt_at,
         )
         .values(
-            next_attempt_at=int(time.time()) + min(retry_seconds, MAX_RETRY_SECONDS),
-            delivery_attempts=email.delivery_attempts + 1,
+            next_attempt_at=int(time.time()) + RETRY_SECONDS,
+            delivery_attempts=attempts,
         )
     )
     db.session.commit()
