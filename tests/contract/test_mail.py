@@ -811,6 +811,7 @@ def link_and_code_work_late(site, posting, server, clock, away):
     while waiting(site):
         next_try(posting)
         posting.mails()
+    assert len(server.mails) == 2
     code = next(mail for mail in server.mails if "code" in mail.subject)
     link = next(mail for mail in server.mails if "Reset" in mail.subject)
     clock.move(MINUTE)

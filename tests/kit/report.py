@@ -35,7 +35,7 @@ HEADINGS = {
     "test_every_page": {"01": "docs/01-basic-login.md#7-every-form-every-page"},
     "test_security": {
         "01": "docs/01-basic-login.md#7-every-form-every-page",
-        "06": "docs/06c-in-front-of-it.md#3-headers-for-every-answer",
+        "06": "docs/06d-in-front-of-it.md#3-headers-for-every-answer",
     },
     "test_configuration": {
         "01": "docs/01-basic-login.md#6-the-key-that-signs",
@@ -52,13 +52,13 @@ HEADINGS = {
     "test_throttle": {
         "02": "docs/02-totp-verify.md#3-few-guesses",
         "04": "docs/04d-counting-in-one-statement.md#3-whose-guesses",
-        "05": "docs/05f-twenty-wrong-codes.md#1-the-lockout",
-        "06": "docs/06e-phone-and-codes-gone.md#2-a-browser-that-was-here-before",
+        "05": "docs/05g-twenty-wrong-codes.md#1-the-lockout",
+        "06": "docs/06g-a-stranger-keeps-you-out.md#1-a-browser-that-was-here-before",
     },
     "test_enrolment": {"03": "docs/03-qr-enrolment.md#8-confirm-then-activate"},
     "test_recovery": {
         "03": "docs/03-qr-enrolment.md#5-the-phone-falls-into-the-lake",
-        "05": "docs/05e-the-account-page.md#4-other-recovery-codes",
+        "05": "docs/05f-a-new-authenticator-app.md#2-other-recovery-codes",
     },
     "test_users": {"04": "docs/04a-users-in-a-database.md#3-who-the-users-are"},
     "test_registration": {"04": "docs/04a-users-in-a-database.md#5-create-an-account"},
@@ -69,11 +69,11 @@ HEADINGS = {
     "test_sessions_end": {
         "04": "docs/04b-a-password-worth-keeping.md#2-logging-out-everywhere",
         "05": "docs/05e-the-account-page.md#1-is-it-still-you",
-        "06": "docs/06d-who-did-what.md#3-a-session-doesnt-live-forever",
+        "06": "docs/06e-who-did-what.md#3-a-session-doesnt-live-forever",
     },
     "test_mail": {
         "05": "docs/05a-send-email.md#3-the-sender",
-        "06": "docs/06b-several-of-everything.md#3-the-mail-worker",
+        "06": "docs/06c-the-mail-worker.md#1-a-program-next-to-the-web-app",
     },
     "test_verify": {
         "05": "docs/05b-verify-an-email-address.md#1-a-pending-registration"
@@ -81,20 +81,22 @@ HEADINGS = {
     "test_reset": {"05": "docs/05c-a-link-by-email.md#the-idea"},
     "test_account": {"05": "docs/05e-the-account-page.md#1-is-it-still-you"},
     "test_config": {"06": "docs/06a-settings-that-refuse.md#3-good-or-no-start"},
-    "test_mail_worker": {"06": "docs/06b-several-of-everything.md#3-the-mail-worker"},
+    "test_mail_worker": {
+        "06": "docs/06c-the-mail-worker.md#1-a-program-next-to-the-web-app"
+    },
     "test_deploy_files": {
-        "06": "docs/06b-several-of-everything.md#4-gunicorn-and-a-place-to-run"
+        "06": "docs/06b-several-of-everything.md#3-gunicorn-and-a-place-to-run"
     },
     "test_drill": {"06": "docs/06b-several-of-everything.md#the-idea"},
-    "test_audit": {"06": "docs/06d-who-did-what.md#1-one-line-for-each-event"},
+    "test_audit": {"06": "docs/06e-who-did-what.md#1-one-line-for-each-event"},
     "test_strangers": {
         "04": "docs/04d-counting-in-one-statement.md#3-whose-guesses",
         "05": "docs/05c-a-link-by-email.md#2-a-link-that-says-what-it-is-for",
     },
     "test_rejections": {
-        "06": "docs/06d-who-did-what.md#2-wherever-an-attempt-is-rejected"
+        "06": "docs/06e-who-did-what.md#2-wherever-an-attempt-is-rejected"
     },
-    "test_ops": {"06": "docs/06d-who-did-what.md#4-commands-with-a-reason"},
+    "test_ops": {"06": "docs/06f-phone-and-codes-gone.md#1-commands-with-a-reason"},
 }
 # and where for all the rest
 CHAPTERS = {

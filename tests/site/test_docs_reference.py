@@ -115,7 +115,7 @@ def name_of(function):
 
 
 def test_the_table_of_events_has_those_that_the_code_records():
-    text = (ROOT / "docs" / "06d-who-did-what.md").read_text("utf-8")
+    text = (ROOT / "docs" / "06e-who-did-what.md").read_text("utf-8")
     _, _, table = text.partition('aria-label="Events"')
     listed = re.findall(r"^\| `(\w+)` \|", table.partition("</div>")[0], re.MULTILINE)
     recorded = set()
