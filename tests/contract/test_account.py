@@ -525,7 +525,7 @@ def test_a_change_that_cannot_be_kept_changes_nothing(step, clock, path):
 # The password
 
 
-@since("05")
+@since("05e")
 @attack(79)
 def test_a_new_password_takes_the_place_of_the_old_one(site, account):
     visitor, old = logged_in(site, account), account.password
@@ -537,7 +537,7 @@ def test_a_new_password_takes_the_place_of_the_old_one(site, account):
     assert page.fill_in(username=account.username, password=old).status == 422
 
 
-@since("05")
+@since("05e")
 @attack(75, 78, 79)
 @pytest.mark.parametrize(
     ("values", "words"),
@@ -570,7 +570,7 @@ def test_a_new_password_that_will_not_do_is_refused_and_the_code_stays_good(
     assert change(visitor, account, "/account/password", code=code).status == 200
 
 
-@since("05")
+@since("05e")
 @attack(56, 79)
 def test_a_recovery_code_stays_good_when_the_new_password_will_not_do(site, account):
     visitor, code = logged_in(site, account), account.recovery_code()
@@ -581,7 +581,7 @@ def test_a_recovery_code_stays_good_when_the_new_password_will_not_do(site, acco
     assert change(visitor, account, "/account/password", code=code).status == 200
 
 
-@since("05")
+@since("05e")
 @attack(79)
 def test_a_new_password_that_is_refused_ends_no_session(site, account):
     other, visitor = logged_in(site, account), logged_in(site, account)
@@ -591,7 +591,7 @@ def test_a_new_password_that_is_refused_ends_no_session(site, account):
     assert is_in(visitor)
 
 
-@since("05")
+@since("05e")
 @attack(76)
 def test_the_current_and_the_new_password_may_be_composed_in_two_ways(site):
     composed, decomposed = "n\u00e9es de la lune rousse", "ne\u0301es de la lune rousse"
@@ -653,7 +653,7 @@ def test_password_managers_know_which_field_is_which(site, account, path):
 # The phone
 
 
-@since("05")
+@since("05f")
 @attack(49)
 def test_the_old_authenticator_works_until_the_new_one_is_confirmed_and_then_never(
     site, account, clock
@@ -677,7 +677,7 @@ def test_the_old_authenticator_works_until_the_new_one_is_confirmed_and_then_nev
     assert prove(visitor, account, "/account/phone", code=old.code()).status == 422
 
 
-@since("05")
+@since("05f")
 @attack(49)
 def test_after_a_move_the_recovery_codes_still_work(site, account):
     change(logged_in(site, account), account, "/account/phone")
@@ -685,7 +685,7 @@ def test_after_a_move_the_recovery_codes_still_work(site, account):
     assert recover(site, account, account.recovery_code()).path == "/"
 
 
-@since("05")
+@since("05f")
 @attack(46)
 def test_a_move_that_is_broken_off_leaves_the_old_authenticator(site, account, clock):
     visitor = logged_in(site, account)
@@ -746,7 +746,7 @@ def test_a_code_at_the_very_end_of_the_ten_minutes_locks_no_user_out(
     site.visitor().log_in(account)
 
 
-@since("05")
+@since("05f")
 @attack(46, 50)
 def test_the_new_secret_is_shown_again_to_its_own_session_alone(site, account, clock):
     other, visitor = logged_in(site, account), logged_in(site, account)
@@ -796,7 +796,7 @@ def test_no_secret_waits_once_the_new_authenticator_is_confirmed(site, account):
     assert site.sql("SELECT session_id FROM pending_secrets") == before
 
 
-@since("05")
+@since("05f")
 @attack(49)
 def test_a_code_without_the_proof_sets_up_no_authenticator(site, account, clock):
     thief, owner = logged_in(site, account), logged_in(site, account)
@@ -811,7 +811,7 @@ def test_a_code_without_the_proof_sets_up_no_authenticator(site, account, clock)
     site.visitor().log_in(account)
 
 
-@since("05")
+@since("05f")
 @attack(128)
 def test_the_proof_for_a_new_authenticator_is_good_for_ten_minutes(
     site, account, clock
@@ -883,7 +883,7 @@ def test_a_move_that_a_thief_began_ends_with_the_owner_s_change(
 # The recovery codes
 
 
-@since("05")
+@since("05f")
 @attack(57)
 def test_new_recovery_codes_take_the_place_of_the_old_ones(site, account):
     old = list(account.recovery_codes)
@@ -896,7 +896,7 @@ def test_new_recovery_codes_take_the_place_of_the_old_ones(site, account):
     assert recover(site, account, account.recovery_codes[9]).path == "/"
 
 
-@since("05")
+@since("05f")
 @attack(55, 57)
 def test_new_recovery_codes_are_shown_once(step, site, account):
     visitor = logged_in(site, account)

@@ -53,7 +53,7 @@ def use_up(site, account, path, **wrong):
 # What strangers cannot use up
 
 
-@since("06")
+@since("06g")
 @attack(146)
 def test_a_browser_known_from_before_gets_in_although_strangers_used_up_all_passwords(
     site, kim
@@ -65,7 +65,7 @@ def test_a_browser_known_from_before_gets_in_although_strangers_used_up_all_pass
     owner.log_in(kim)
 
 
-@since("06")
+@since("06g")
 @attack(146)
 @pytest.mark.parametrize("network", ["2001:db8:0:9::1", "203.0.113.77"])
 def test_it_is_the_browser_that_is_known_and_not_its_network(site, kim, network):
@@ -114,7 +114,7 @@ def test_all_browsers_of_an_owner_are_known(site, kim):
     second.log_in(kim)
 
 
-@since("06")
+@since("06g")
 @attack(146, 71)
 def test_a_known_browser_has_five_guesses_and_no_more(site, kim, clock):
     owner = known(site, kim)
@@ -192,7 +192,7 @@ def test_after_a_year_a_browser_is_a_stranger_again(site, kim, clock):
 # What it does not do
 
 
-@since("06")
+@since("06g")
 @attack(146, 3)
 def test_a_known_browser_needs_the_password_and_a_code(site, kim):
     owner = known(site, kim)
@@ -226,7 +226,7 @@ def test_a_logout_and_a_password_change_end_the_session_whatever_cookie_stays(
     assert not copy.is_logged_in()
 
 
-@since("06")
+@since("06g")
 @attack(146, 22)
 def test_the_cookie_of_one_user_is_none_for_another(site, kim):
     other = site.account()

@@ -307,7 +307,7 @@ def test_a_change_of_the_account_is_told_by_mail_once_and_with_no_link(
     assert not html_of(message).css("a, form, img, script, link")
 
 
-@since("05")
+@since("05a")
 @attack(108)
 def test_a_notice_goes_to_the_owner_alone(site):
     owner(site, "lee")
@@ -317,7 +317,7 @@ def test_a_notice_goes_to_the_owner_alone(site):
     assert [mail.to for mail in site.mails()] == ["kim@example.org"]
 
 
-@since("05")
+@since("05a")
 @attack(108)
 def test_a_notice_says_when_it_happened_however_late_it_is_sent(site):
     account = owner(site)
@@ -329,7 +329,7 @@ def test_a_notice_says_when_it_happened_however_late_it_is_sent(site):
     assert f"{happened:%d %B %Y at %H:%M} UTC" in mail.text
 
 
-@since("05")
+@since("05a")
 @attack(108)
 def test_each_use_of_a_recovery_code_is_told(site):
     account = owner(site)
@@ -739,7 +739,7 @@ def test_a_mail_server_that_was_away_gets_each_mail_once_and_fresh(
     each_mail_comes_once(site, posting, server, clock, 20 * MINUTE)
 
 
-@since("06")
+@since("06c")
 @attack(126, 109)
 @pytest.mark.parametrize("away", [6 * HOUR, 23 * HOUR])
 def test_a_mail_server_that_was_away_for_a_day_gets_each_mail_once_and_fresh(
@@ -887,7 +887,7 @@ def test_a_mail_that_was_refused_for_now_is_tried_again_once_a_minute(posting, s
     assert set(pauses_between_tries(posting, server)) == {MINUTE}
 
 
-@since("06")
+@since("06c")
 @attack(109, 126)
 def test_the_pauses_before_a_mail_is_tried_again_grow_to_an_hour(posting, server):
     pauses = pauses_between_tries(posting, server)
@@ -1137,7 +1137,7 @@ def test_a_link_that_is_asked_for_while_one_is_on_its_way_is_not_lost(
     follow(site, server.mails[-1])
 
 
-@since("05")
+@since("05a")
 @attack(108)
 def test_what_happens_while_its_notice_is_on_its_way_is_told_as_well(
     site, posting, server
@@ -1450,7 +1450,7 @@ def test_a_mail_server_with_a_good_certificate_gets_login_and_mail(
 AT_ONCE = {"MAIL_USE_SSL": True, "MAIL_USERNAME": "door", "MAIL_PASSWORD": "a secret"}
 
 
-@since("06")
+@since("06c")
 @attack(109, 156)
 @pytest.mark.parametrize("is_trusted", [True, False])
 @never_red("Flask-Mail speaks TLS in the step before, but verifies nothing")

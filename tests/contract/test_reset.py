@@ -71,7 +71,7 @@ def is_dead(site, link):
 # What the reset does
 
 
-@since("05")
+@since("05d")
 @attack(82, 83)
 def test_a_user_with_the_link_and_a_code_sets_a_new_password(site, owner):
     page = form_behind(site, mailed_link(site))
@@ -97,7 +97,7 @@ def test_after_a_reset_no_session_is_left_and_the_code_is_asked_for(site, owner)
         assert visitor.page.form("username", "password")
 
 
-@since("05")
+@since("05d")
 @attack(82)
 def test_the_link_alone_sets_no_password(site, owner):
     link = mailed_link(site)
@@ -116,7 +116,7 @@ def test_the_link_alone_sets_no_password(site, owner):
     assert password_works(site, owner, owner.password)
 
 
-@since("05")
+@since("05d")
 @attack(82, 22)
 def test_the_code_of_another_user_is_refused_with_a_link(site, owner):
     thief = site.account()
@@ -127,7 +127,7 @@ def test_the_code_of_another_user_is_refused_with_a_link(site, owner):
     assert not password_works(site, owner, NEW_PASSWORD)
 
 
-@since("05")
+@since("05d")
 @attack(82, 131)
 def test_a_recovery_code_takes_the_place_of_the_authenticator_once_and_is_told(
     site, owner
@@ -248,7 +248,7 @@ def test_after_a_reset_the_password_page_is_open_again(site, owner):
 # Asking for a link
 
 
-@since("05")
+@since("05c")
 @attack(84)
 def test_known_and_unknown_addresses_get_the_same_answer(site, owner):
     fill_in_registration(site.visitor(), email="unproved@example.org")
@@ -301,7 +301,7 @@ def test_a_known_address_takes_as_long_with_a_mail_server_that_says_nothing(step
     assert 0.8 < known / unknown < 1.25
 
 
-@since("05")
+@since("05c")
 @attack(84, 124)
 def test_only_the_address_of_an_account_gets_a_link(site, owner):
     fill_in_registration(site.visitor(), email="unproved@example.org")
@@ -392,7 +392,7 @@ def test_links_to_many_addresses_are_stopped_after_twenty(site):
     assert ask_for_link(elsewhere, "kim20@example.org").path == "/login"
 
 
-@since("05")
+@since("05c")
 @attack(91, 147)
 @rate_limited
 def test_after_three_mails_with_a_link_nothing_comes_and_nothing_is_said(
@@ -411,7 +411,7 @@ def test_after_three_mails_with_a_link_nothing_comes_and_nothing_is_said(
     assert mailed_link(site) != links[0]
 
 
-@since("05")
+@since("05c")
 @attack(95)
 def test_asking_for_a_link_changes_nothing_yet(site, owner):
     visitor, pending = site.visitor(), site.visitor()
@@ -472,7 +472,7 @@ def test_a_form_of_a_session_that_is_gone_sets_no_password(site, owner):
 # The link
 
 
-@since("05")
+@since("05d")
 @attack(85)
 def test_a_link_works_once(site, owner):
     link = mailed_link(site)
@@ -644,7 +644,7 @@ def test_the_link_of_a_deleted_user_is_as_dead_as_any(site, owner):
     assert choose(opened, owner.authenticator.code()).path == "/reset"
 
 
-@since("05")
+@since("05d")
 @attack(95, 90)
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_a_program_that_looks_into_mails_uses_up_no_link(site, owner, method):
@@ -703,7 +703,7 @@ def test_a_session_in_which_a_link_was_followed_is_dead_after_the_reset(site, ow
     assert token_of(page.visitor.open("/reset")) != token_of(copy.open("/reset"))
 
 
-@since("05")
+@since("05c")
 @attack(90)
 def test_the_link_leaves_the_address_bar_at_once(site, owner):
     link = mailed_link(site)
@@ -806,7 +806,7 @@ def test_a_link_with_too_much_text_is_not_repeated_by_the_error_page(
 # Links that we did not make
 
 
-@since("05")
+@since("05c")
 @attack(86)
 def test_a_link_that_the_app_did_not_sign_is_refused(site, owner):
     link = mailed_link(site)
@@ -831,7 +831,7 @@ def test_a_link_that_the_app_did_not_sign_is_refused(site, owner):
     assert opens_form(site, token)
 
 
-@since("05")
+@since("05c")
 @attack(86)
 def test_a_link_signed_with_another_key_is_refused(site, owner):
     claims = claims_of(mailed_link(site))
@@ -907,7 +907,7 @@ def test_a_link_works_at_every_worker_of_the_site_and_at_no_other_site(site, own
 # The new password
 
 
-@since("05")
+@since("05d")
 @attack(75, 78)
 @pytest.mark.parametrize(
     "password",
@@ -971,7 +971,7 @@ def test_a_new_password_is_read_as_at_registration(site, owner):
     assert not password_works(site, owner, decomposed.strip())
 
 
-@since("05")
+@since("05d")
 @attack(82)
 def test_a_refused_password_does_not_tell_that_the_code_was_wrong(site, owner):
     page = form_behind(site, mailed_link(site))

@@ -160,7 +160,7 @@ def test_a_failure_of_ours_is_protected_and_shows_no_trace(site):
     assert "ZeroDivisionError" not in page.html
 
 
-@since("06")
+@since("06d")
 @attack(115)
 def test_a_failure_of_ours_can_be_found_in_the_log_by_its_name(site, log):
     site.app.add_url_rule("/broken", view_func=lambda: 1 / 0)
@@ -185,7 +185,7 @@ def test_the_page_that_is_shown_while_the_database_is_away_is_protected(step, cl
     assert page.headers["Retry-After"]
 
 
-@since("06")
+@since("06b")
 @attack(137)
 def test_a_visitor_for_whom_no_connection_is_left_may_come_back(step, clock):
     one = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0}
@@ -200,7 +200,7 @@ def test_a_visitor_for_whom_no_connection_is_left_may_come_back(step, clock):
     visitor.log_in(account)
 
 
-@since("06")
+@since("06d")
 @attack(104)
 def test_the_pages_behind_the_login_are_protected(site):
     account = site.account()
@@ -261,7 +261,7 @@ def test_there_is_no_debugger(step, clock, path):
 # The cookie
 
 
-@since("06")
+@since("06d")
 @attack(103)
 def test_the_cookie_is_as_strict_as_a_cookie_can_be(site):
     account = site.account()
@@ -296,7 +296,7 @@ def test_over_http_in_development_the_cookie_has_its_plain_name(step, clock):
     assert "Secure" in strict
 
 
-@since("06")
+@since("06d")
 @attack(103, 29)
 def test_a_cookie_that_a_neighbour_could_plant_is_not_read(site):
     owner = logged_in(site, site.account())
@@ -311,7 +311,7 @@ def test_a_cookie_that_a_neighbour_could_plant_is_not_read(site):
 # Names by which the site is reached
 
 
-@since("06")
+@since("06d")
 @attack(89)
 @pytest.mark.parametrize("host", FOREIGN_HOSTS)
 @pytest.mark.parametrize("path", ["/login", "/", "/nothing", "/static/style.css"])
@@ -438,7 +438,7 @@ def test_the_address_that_our_proxy_adds_is_believed(step, clock, proxies, addre
         assert guess(site, "10.1.1.1", **forwarded(*chosen)) == 422
 
 
-@since("06")
+@since("06d")
 @attack(63)
 @rate_limited
 @pytest.mark.parametrize(
@@ -515,7 +515,7 @@ def test_the_referer_is_checked_whatever_a_proxy_says_of_the_scheme(
 # Health
 
 
-@since("06")
+@since("06b")
 @attack(112)
 def test_the_process_says_that_it_answers_and_no_more(step, clock):
     uri = "sqlite:////nowhere/at/all/door.db"
@@ -554,7 +554,7 @@ def test_health_does_not_change_a_session(site, clock, path):
     assert not page.headers.get_all("Set-Cookie")
 
 
-@since("06")
+@since("06b")
 @attack(112)
 def test_the_app_is_ready_when_its_database_is(site):
     page = site.visitor().ask("GET", "/readyz")
@@ -586,7 +586,7 @@ def test_the_app_is_not_ready_before_all_migrations(site, statement):
     assert_protected(page)
 
 
-@since("06")
+@since("06b")
 @attack(112, 137)
 def test_the_app_is_not_ready_without_its_database_and_comes_back(site):
     away = site.database.with_suffix(".away")
@@ -650,7 +650,7 @@ def test_wrong_keys_do_not_become_the_right_ones_by_another_enrolment(site):
 # The address for password managers
 
 
-@since("06")
+@since("06d")
 @attack(79)
 def test_a_password_manager_is_shown_the_way(site):
     account = site.account()

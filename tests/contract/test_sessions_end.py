@@ -30,7 +30,7 @@ def stay(visitor, clock, seconds):
 # A session that nobody uses
 
 
-@since("06")
+@since("06e")
 @attack(37)
 @pytest.mark.parametrize("seconds", [IDLE + 1, HOUR, 3 * 24 * HOUR])
 def test_an_unused_session_ends_after_half_an_hour(site, account, clock, seconds):

@@ -33,7 +33,7 @@ def can_log_in(site, username, password=GOOD_PASSWORD):
     return page.fill_in(username=username, password=password).status == 200
 
 
-@since("05")
+@since("05b")
 @attack(48)
 def test_a_mailed_code_proves_a_new_address_and_leads_on_to_the_authenticator(
     site, clock
@@ -47,7 +47,7 @@ def test_a_mailed_code_proves_a_new_address_and_leads_on_to_the_authenticator(
     assert page.find("#secret")
 
 
-@since("05")
+@since("05b")
 @attack(48)
 def test_without_the_mailed_code_there_is_no_account_and_no_enrolment(site):
     page = begin(site, username="kim")
@@ -102,7 +102,7 @@ def test_the_ten_minutes_begin_when_the_code_is_sent(site, clock):
     assert page.fill_in(email_code=code).path == "/enrol"
 
 
-@since("05")
+@since("05b")
 @attack(48)
 def test_a_mailed_code_works_once(site):
     page = begin(site, username="kim")
@@ -181,7 +181,7 @@ def test_one_code_serves_all_who_wait_for_an_address_and_the_first_has_it(site, 
     assert not can_log_in(site, slow)
 
 
-@since("05")
+@since("05b")
 @attack(48, 142)
 def test_the_code_of_another_address_is_refused(site):
     page = begin(site)
@@ -381,7 +381,7 @@ def test_registering_in_the_browser_of_a_user_is_a_clean_switch(site, account):
     assert not visitor.is_logged_in()
 
 
-@since("05")
+@since("05b")
 @attack(117)
 def test_a_known_address_gets_the_same_answers_as_a_new_one(site):
     register(site.visitor(), username="owner", email=ADDRESS)
@@ -473,7 +473,7 @@ def test_a_known_address_takes_as_long_as_a_new_one(step):
     assert 0.8 < known / unknown < 1.25
 
 
-@since("05")
+@since("05b")
 @attack(117)
 def test_the_owner_of_a_known_address_is_told_by_mail(site):
     register(site.visitor(), username="owner", email=ADDRESS)
@@ -531,7 +531,7 @@ def test_a_look_alike_of_a_known_address_sends_no_email(site):
     assert site.mails() == []
 
 
-@since("05")
+@since("05b")
 @attack(142, 48)
 @pytest.mark.parametrize("days", range(3))
 def test_a_thief_who_registers_an_address_first_gains_nothing(site, clock, days):

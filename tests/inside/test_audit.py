@@ -100,7 +100,7 @@ def test_a_line_is_written_in_one_piece_so_that_no_process_comes_in_between(
     assert all(piece.endswith("\n") for piece in pieces if piece)
 
 
-@since("06")
+@since("06e")
 @attack(107)
 def test_a_line_says_when_what_who_and_from_where(site, account, audit, clock):
     visitor = site.visitor("198.51.100.7")
@@ -156,7 +156,7 @@ def test_opening_pages_leaves_no_line(site, account, audit, path):
     assert audit() == []
 
 
-@since("06")
+@since("06e")
 @attack(107, 118)
 @pytest.mark.parametrize(
     "error",
@@ -244,7 +244,7 @@ def test_guesses_with_a_link_of_a_user_without_an_authenticator_are_lines(site, 
 # Attacks that leave a line
 
 
-@since("06")
+@since("06e")
 @attack(107)
 def test_a_wrong_password_is_a_line_with_the_user_if_there_is_one(site, account, audit):
     known, unknown = site.visitor(), site.visitor()
@@ -269,7 +269,7 @@ def test_a_wrong_current_password_is_a_line(site, account, audit):
     assert [line["status"] for line in lines] == [422, 422]
 
 
-@since("06")
+@since("06e")
 @attack(107)
 def test_a_client_that_is_rate_limited_leaves_a_line(site, account, audit):
     visitor = site.visitor("198.51.100.7")
@@ -321,7 +321,7 @@ def test_a_password_that_counts_as_stolen_is_a_line(site, account, audit, clock)
 # What stands in no line
 
 
-@since("06")
+@since("06e")
 @attack(106)
 def test_no_line_and_no_log_holds_a_secret_or_an_address(site, clock, capsys, log):
     journey = Journey(site, clock).go()
@@ -362,7 +362,7 @@ def test_a_name_with_a_new_line_is_one_line_and_is_not_in_it(visitor, capsys, na
     assert line.isprintable()
 
 
-@since("06")
+@since("06e")
 @attack(106)
 def test_a_password_typed_as_a_name_is_not_written_down(visitor, capsys):
     visitor.open("/login").fill_in(username=GOOD_PASSWORD, password=GOOD_PASSWORD)

@@ -234,7 +234,7 @@ def test_an_address_that_leads_to_no_database_is_named(start, value):
     assert value not in message
 
 
-@since("06")
+@since("06a")
 @attack(99)
 @pytest.mark.parametrize("name", GOOD)
 def test_a_missing_setting_is_named(start, name):
@@ -244,7 +244,7 @@ def test_a_missing_setting_is_named(start, name):
     assert named(message) == {name}
 
 
-@since("06")
+@since("06a")
 @attack(99)
 @pytest.mark.parametrize("others", ["", f"{OTHER_KEY}, "])
 @pytest.mark.parametrize("key", [GOOD["SECRET_KEY"], f"a comma, {GOOD['SECRET_KEY']}"])
@@ -256,7 +256,7 @@ def test_one_key_does_not_serve_two_purposes(start, others, key):
     assert key not in message
 
 
-@since("06")
+@since("06a")
 @attack(99)
 def test_all_that_is_wrong_is_said_at_once_and_no_value(start):
     values = {"SECRET_KEY": "dev", "TOTP_KEYS": "a-sample", "FLASK_DEBUG": "1"}
@@ -296,7 +296,7 @@ def sslmode_of(start, url, **variables):
     return options.get("sslmode")
 
 
-@since("06")
+@since("06a")
 @attack(156)
 @never_red("the step before uses SQLite, and leaves an address as it is")
 def test_a_database_elsewhere_is_reached_by_tls_without_being_asked(start):
@@ -352,7 +352,7 @@ def test_tls_to_the_mail_server_depends_on_where_it_is(start):
     assert tls(MAIL_PORT="465", MAIL_USE_SSL="no") == (True, False)
 
 
-@since("06")
+@since("06a")
 @attack(99)
 @pytest.mark.parametrize("command", ["import wsgi", "gunicorn"])
 def test_a_process_ends_with_the_names_and_without_a_value(request, folder, command):
@@ -372,7 +372,7 @@ def test_a_process_ends_with_the_names_and_without_a_value(request, folder, comm
         assert value not in said
 
 
-@since("06")
+@since("06a")
 @attack(99)
 def test_a_copy_of_the_example_is_refused(folder):
     shutil.copy(folder / ".env.example", folder / ".env")

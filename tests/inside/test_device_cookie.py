@@ -42,7 +42,7 @@ def answer_to_code(site, account):
     return visitor, visitor.ask("POST", target, data=data)
 
 
-@since("06")
+@since("06g")
 @attack(146)
 def test_the_cookie_is_set_by_a_complete_login_and_by_nothing_less(site, kim):
     visitor = site.visitor()

@@ -62,7 +62,7 @@ def test_a_printed_mail_stands_out_in_the_log(site):
     assert not mail.text.endswith("=")
 
 
-@since("05")
+@since("05a")
 @attack(108, 109)
 def test_a_notice_that_had_to_wait_says_how_often_it_happened(
     site, kim, posting, server

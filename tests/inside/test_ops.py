@@ -137,7 +137,7 @@ def test_a_command_says_what_it_is_for(site, command):
     assert len(text.splitlines()[2].split()) > 3
 
 
-@since("06")
+@since("06f")
 @attack(62)
 def test_the_list_shows_names_and_states_and_no_secret(site, owner):
     register(site.visitor(), username="newbie")
@@ -176,7 +176,7 @@ def test_a_command_asks_for_the_reason(site, owner, what):
     assert line["reason"] == REASON
 
 
-@since("06")
+@since("06f")
 @attack(62)
 @pytest.mark.parametrize("what", CHANGES)
 def test_without_a_reason_nothing_is_changed(site, owner, what):
@@ -215,7 +215,7 @@ def test_a_user_is_found_in_any_spelling_of_the_name(site, owner):
 # A user who is disabled
 
 
-@since("06")
+@since("06f")
 @attack(5)
 def test_a_disabled_user_is_out_at_once(site, owner):
     visitor, pending = site.visitor(), site.visitor()
@@ -230,7 +230,7 @@ def test_a_disabled_user_is_out_at_once(site, owner):
     assert not pending.is_logged_in()
 
 
-@since("06")
+@since("06f")
 @attack(5, 1)
 def test_a_disabled_user_is_refused_like_a_wrong_password(site, owner, monkeypatch):
     change(site, "disable")
@@ -359,7 +359,7 @@ def test_after_a_reset_the_old_authenticator_and_recovery_codes_are_dead(
     assert recover(site, owner, owner.recovery_code()).path == "/"
 
 
-@since("06")
+@since("06f")
 @attack(62)
 def test_after_a_reset_the_password_alone_leads_to_the_mailed_code(site, owner):
     change(site, "reset-second-factor")
@@ -376,7 +376,7 @@ def test_after_a_reset_the_password_alone_leads_to_the_mailed_code(site, owner):
         assert page.status == 422
 
 
-@since("06")
+@since("06f")
 @attack(62)
 def test_password_and_mailed_code_set_up_another_authenticator(site, owner, clock):
     change(site, "reset-second-factor")
@@ -570,7 +570,7 @@ def test_an_operator_ends_a_session_that_has_proved_the_address(
     assert not give_password(site, owner).visitor.open("/enrol").find_all("#secret")
 
 
-@since("06")
+@since("06f")
 @attack(62, 82)
 def test_the_mailbox_alone_gets_no_link_until_there_is_an_authenticator(
     site, owner, clock
@@ -607,7 +607,7 @@ def test_a_link_from_before_sets_no_password_without_a_code(site, owner, is_open
     assert give_password(site, owner).path == "/register/verify"
 
 
-@since("06")
+@since("06f")
 @attack(62, 108)
 def test_the_user_is_told_once_and_gets_no_link(site, owner):
     site.mails()

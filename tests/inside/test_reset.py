@@ -96,7 +96,7 @@ def test_a_letter_that_waits_for_the_mail_server_does_not_show_in_the_work(site,
     assert costs[0] == costs[1] > 0
 
 
-@since("05")
+@since("05c")
 @attack(81, 90)
 def test_no_link_that_works_can_be_read_from_the_database(site, owner):
     ask_for_link(site.visitor())

@@ -29,7 +29,7 @@ def test_registrations_that_are_not_completed_are_gone_after_a_day(site, clock):
     assert page.fill_in(email_code=code).path == "/login"
 
 
-@since("05")
+@since("05b")
 @attack(81, 42)
 def test_neither_password_nor_mailed_code_is_kept_to_read(site):
     page = begin(site)
