@@ -22,6 +22,7 @@ NAMES = pytest.StashKey[set]()
 NAMED = pytest.StashKey[bool]()
 TESTS = ROOT / "tests"
 CONTRACT = ("contract", "fuzz")  # what is asked of a reader's own app
+OF_STEPS = (*CONTRACT, "inside", "concurrency", "deploy")  # what runs on a step
 RED = "the step before must not do this yet"
 # left out unless -m names marks, or an argument names a test or its file
 SLOW = ("browser", "races", "drill", "site", "mistakes")
@@ -109,8 +110,8 @@ def pytest_configure(config):
     check_options(config, numbers)
     if numbers:
         is_own = config.getoption("--app") or config.getoption("--url")
-        folders = [ROOT / "tests" / name for name in CONTRACT] if is_own else [TESTS]
-        config.args[:] = others or list(map(str, folders))
+        houses = CONTRACT if is_own else OF_STEPS
+        config.args[:] = others or [str(TESTS / name) for name in houses]
     config.stash[NUMBERS] = sorted(set(numbers)) or list(STEPS)
     config.stash[NAMES] = names
     config.stash[NAMED] = bool(names) or any(".py" in path for path in others)

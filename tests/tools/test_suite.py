@@ -7,6 +7,8 @@ import threading
 import pytest
 from werkzeug.serving import make_server
 
+from tests.kit.plugin import OF_STEPS
+from tests.kit.plugin import TESTS
 from tests.kit.stage import CONFIG
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
@@ -43,6 +45,18 @@ def test_no_test_file_imports_from_another():
     }
 
     assert {path: found for path, found in imports.items() if found} == {}
+
+
+def test_what_runs_on_a_step_is_collected_when_the_step_is_named():
+    marked = {
+        path.relative_to(TESTS).parts[0]
+        for path in TESTS.rglob("test_*.py")
+        if re.search(
+            r"^(@|    |pytestmark = )since\(", path.read_text("utf-8"), re.MULTILINE
+        )
+    }
+
+    assert marked <= set(OF_STEPS)
 
 
 def test_steps_and_tests_are_named_as_paths_are():
