@@ -388,6 +388,17 @@ def test_an_answer_that_the_app_does_not_give_has_the_headers(site, request_, st
     assert_has_headers(headers, status)
 
 
+def is_silent(port):
+    """Tell whether a backend does not say within three seconds that it is alive."""
+    with closing(HTTPConnection("127.0.0.1", port, timeout=3)) as probe:
+        probe.request("GET", "/healthz", headers={"Host": network.NAME})
+        try:
+            probe.getresponse()
+        except TimeoutError:
+            return True
+    return False
+
+
 @since("06")
 @attack(150)
 def test_slow_bodies_are_noticed_without_nginx_and_not_behind_it(site):
@@ -398,16 +409,16 @@ def test_slow_bodies_are_noticed_without_nginx_and_not_behind_it(site):
             connection.sendall(head.encode() + b"user")
         assert site.visitor().ask("GET", "/healthz").status == 200
 
+    where = ("127.0.0.1", site.backends[0])
     with ExitStack() as stack:
-        for port in site.backends * 24:
-            where = ("127.0.0.1", port)
-            connection = stack.enter_context(socket.create_connection(where))
-            connection.sendall(head.encode() + b"user")
-        probe = HTTPConnection("127.0.0.1", site.backends[0], timeout=3)
-        with closing(probe):
-            probe.request("GET", "/healthz", headers={"Host": network.NAME})
-            with pytest.raises(TimeoutError):
-                probe.getresponse()
+        for _ in range(5):  # whichever worker is awake takes them, and one may be free
+            for _ in range(24):
+                connection = stack.enter_context(socket.create_connection(where))
+                connection.sendall(head.encode() + b"user")
+            if is_silent(site.backends[0]):
+                break
+        else:
+            pytest.fail("a thread is always free")
     site.wait_for(lambda: site.ask_master(site.backends[0], "/healthz") == 200)
 
 
