@@ -21,8 +21,8 @@ pytestmark = [pytest.mark.site, pytest.mark.browser]
 
 WIDTHS = (1440, 1280, 768, 390, 320)  # narrowing: a drawer slides while it widens
 LOOKS = (
-    ("light", 320, {"rules": OF_THE_THEME}),
-    ("dark", 1280, {"runOnly": ["color-contrast"]}),
+    pytest.param("light", 320, {"rules": OF_THE_THEME}, id="light"),
+    pytest.param("dark", 1280, {"runOnly": ["color-contrast"]}, id="dark"),
 )
 # Chapters show thousands of pieces of code in a few colours: one of each is judged.
 LEAVE_ONE_OF_EACH_COLOUR = """() => {
@@ -77,19 +77,18 @@ def paths_of(built, having="article"):
     return [f"/{name.removesuffix('index.html')}" for name in names]
 
 
-def test_every_page_is_accessible(built, screen):
+@pytest.mark.parametrize(("scheme", "width", "options"), LOOKS)
+def test_every_page_is_accessible(built, screen, scheme, width, options):
     axe = need("axe_playwright_python.base", "axe-playwright-python")
     screen.tab.add_init_script(axe.AXE_SCRIPT)
+    screen.prefer(scheme)
+    screen.resize(width)
     faults = []
     for path in paths_of(built):
-        for scheme, width, options in LOOKS:
-            screen.prefer(scheme)
-            screen.resize(width)
-            screen.open(path)
-            place = f"{path} {scheme} {width}"
-            screen.tab.evaluate(LEAVE_ONE_OF_EACH_COLOUR)
-            found = axe_faults(screen, **options)
-            faults += [f"{place}: {fault}" for fault in found]
+        screen.open(path)
+        screen.tab.evaluate(LEAVE_ONE_OF_EACH_COLOUR)
+        found = axe_faults(screen, **options)
+        faults += [f"{path}: {fault}" for fault in found]
 
     assert faults == []
     assert screen.requests_to_others() == []
