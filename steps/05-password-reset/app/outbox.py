@@ -143,7 +143,6 @@ def send_due_emails():
 
 def claim(email):
     """Postpone the next attempt and commit; return False if another sender did so."""
-    attempts = email.delivery_attempts + 1
     claimed = db.session.execute(
         update(OutboxEmail)
         .filter_by(
@@ -153,7 +152,7 @@ def claim(email):
         )
         .values(
             next_attempt_at=int(time.time()) + RETRY_SECONDS,
-            delivery_attempts=attempts,
+            delivery_attempts=email.delivery_attempts + 1,
         )
     )
     db.session.commit()
