@@ -32,6 +32,7 @@ class TryIt:
         self.screen = screen
         self.tab = screen.tab
         screen.context.set_default_timeout(MILLISECONDS)
+        self.typed_code = ""
 
     @property
     def app(self):
@@ -106,9 +107,11 @@ class TryIt:
         )
 
     def type_code(self):
-        """Let the phone type its code, and send it."""
+        """Let the phone type its code, send it, and keep it in mind."""
         self.part("accounts").get_by_role("button").first.click()
-        self.app.locator("[name=code]").press("Enter")
+        field = self.app.locator("[name=code]:valid")  # as soon as it is filled in
+        self.typed_code = field.input_value()
+        field.press("Enter")
         return self
 
     def next_code(self):
@@ -144,7 +147,7 @@ class TryIt:
         """Let the mailbox type the code of its newest email."""
         self.sees("Check your email")
         self.part("emails").get_by_role("button", name="Type its code").first.click()
-        self.app.locator("[name=email_code]").press("Enter")
+        self.app.locator("[name=email_code]:valid").press("Enter")
         return self
 
     def edit(self, file, old, new):
