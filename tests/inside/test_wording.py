@@ -22,6 +22,7 @@ from tests.kit.marks import gap
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.paths import pages_of
+from tests.kit.stage import CONFIG
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
@@ -323,10 +324,8 @@ def test_the_focus_stays_above_the_qr_code_until_something_is_wrong(site):
 
 @since("03")
 @until("03")
-def test_the_log_says_at_the_start_that_second_factors_are_forgotten(
-    step, clock, caplog
-):
-    step.start(clock)
+def test_the_log_says_at_the_start_that_second_factors_are_forgotten(step, caplog):
+    step.make(CONFIG)
 
     assert "a restart deletes them" in caplog.text
 

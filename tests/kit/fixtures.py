@@ -1,7 +1,10 @@
 """What each test is given: a step, its site, a visitor, an account, a clock."""
 
 import logging
+import os
+import ssl
 from contextlib import ExitStack
+from functools import cache
 
 import pytest
 import time_machine
@@ -31,6 +34,23 @@ def quick_qr_codes():
     """Draw QR codes without looking for the prettiest one; readers do not mind."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(QRCode, "best_mask_pattern", lambda code: 0)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def quick_certificates():
+    """Read the certificates that this computer trusts once, not for each email."""
+    make_context = ssl.create_default_context
+
+    @cache
+    def context_of(trusted_file):
+        return make_context()
+
+    def create_context(**how):
+        return make_context(**how) if how else context_of(os.getenv("SSL_CERT_FILE"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", create_context)
         yield
 
 

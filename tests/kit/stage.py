@@ -12,6 +12,7 @@ import tempfile
 from collections import defaultdict
 from contextlib import closing
 from copy import copy
+from copy import deepcopy
 from functools import cache
 from pathlib import Path
 
@@ -183,8 +184,22 @@ def take_rested(stage):
     if not REUSABLE[stage.folder]:
         return None
     app = REUSABLE[stage.folder].pop()
-    shutil.copy(empty_database(stage.folder, stage.load), file_of(app))
+    if stage.number >= FIRST_WITH_DATABASE:
+        shutil.copy(empty_database(stage.folder, stage.load), file_of(app))
+    for memory in memory_of(app).values():
+        memory.clear()
     return app
+
+
+def memory_of(app):
+    """Return what the modules of an app remember: dictionaries, empty at the start."""
+    return {
+        (name.removeprefix(app.import_name), variable): value
+        for name, module in list(sys.modules.items())
+        if name.startswith(f"{app.import_name}.")
+        for variable, value in vars(module).items()
+        if isinstance(value, dict) and variable.startswith("_") and variable[1] != "_"
+    }
 
 
 def file_of(app):
@@ -197,12 +212,11 @@ def close_databases():
     while STARTED:
         site = STARTED.pop()
         app = site.app
-        if "sqlalchemy" not in app.extensions:
-            continue
-        with app.app_context():
-            app.extensions["sqlalchemy"].engine.dispose()
-        for file in Path(SCRATCH.name).glob(f"{file_of(app).name}*"):
-            file.unlink(missing_ok=True)  # a sender may be at work in the background
+        if "sqlalchemy" in app.extensions:
+            with app.app_context():
+                app.extensions["sqlalchemy"].engine.dispose()
+            for file in Path(SCRATCH.name).glob(f"{file_of(app).name}*"):
+                file.unlink(missing_ok=True)  # a sender may be at work
         if site.may_rest and app.config == site.config_of_app:
             REUSABLE[site.stage.folder].append(app)
 
@@ -266,21 +280,16 @@ class Stage:
     def start(self, clock, **config):
         """Start the app afresh, with nothing in its memory or in its database.
 
-        From step 04 on an app has no memory: unless a test sets something, it is given
-        the app of an earlier test, with an empty database.
+        Unless a test sets something, it is given the app of an earlier test, which has
+        forgotten everything.
         """
-        usual = self.is_reusable and not config
+        usual = self.load is load_step and not config
         config = CONFIG | config
         app = (usual and take_rested(self)) or self.make(config)
         if DATABASE in app.config:
             config[DATABASE] = app.config[DATABASE]
         STARTED.append(Site(self, app, clock, config, usual))
         return STARTED[-1]
-
-    @property
-    def is_reusable(self):
-        """Tell whether an app has no memory, and can serve another test."""
-        return self.load is load_step and not has_memory(self.folder)
 
     def make(self, config):
         """Make an app, with a database of its own unless the configuration has one."""
@@ -375,20 +384,34 @@ class Site:
         """Return the account that a function makes on this site.
 
         It is made once a run. Another site that nobody has touched starts with a copy
-        of the database that this left behind.
+        of the memory and of the database that this left behind.
         """
         if not self.is_fresh:
             return make(self)
         recipe = (self.stage.folder, make, self.clock.now())
         if recipe not in PREPARED:
             account = make(self)
-            self.sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            PREPARED[recipe] = account.on(None), self.database.read_bytes()
+            PREPARED[recipe] = account.on(None), *self.remembered()
             return account
         self.is_fresh = False
-        account, database = PREPARED[recipe]
-        self.database.write_bytes(database)
+        account, memory, database = PREPARED[recipe]
+        self.remember(memory, database)
         return account.on(self.clock)
+
+    def remembered(self):
+        """Return a copy of what the app has in its memory and in its database."""
+        memory = deepcopy(memory_of(self.app))
+        if self.stage.number < FIRST_WITH_DATABASE:
+            return memory, None
+        self.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return memory, self.database.read_bytes()
+
+    def remember(self, memory, database):
+        """Let the app have what another one had in its memory and in its database."""
+        for place, value in memory_of(self.app).items():
+            value.update(deepcopy(memory[place]))
+        if database:
+            self.database.write_bytes(database)
 
     def account_without_factor(self):
         """Return a user's account before there is a second factor."""
