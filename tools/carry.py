@@ -1,31 +1,32 @@
 """Carries what changed in a step since the last commit through the later steps.
 
-Names the recipes in docs/recipes whose changes no longer apply to the last step. They
-have one line around each change, so what git cannot find needs a person.
+Each file is merged by `git apply --3way`. Names the recipes in docs/recipes whose
+changes no longer apply to the last step: what git cannot find needs a person.
 
-After a conflict the exit status is 1: resolve it by hand, then carry again.
+After a conflict the exit status is 1: resolve it by hand, and commit before you carry
+more, because git would find the same conflict again.
 """
 
 import argparse
+import os
 import subprocess
 import sys
-from difflib import SequenceMatcher
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-JUNK = {"instance", "__pycache__", ".env", ".flaskenv"}
+CONFLICT_MARK = b"\n<<<<<<< "
 
 
-def git(*command, cwd=None):
+def git(*command, cwd, **how):
     """Run git; return its exit status and its output."""
     command = ["git", *command]
-    done = subprocess.run(command, cwd=cwd, capture_output=True)  # noqa: S603
+    done = subprocess.run(command, cwd=cwd, capture_output=True, **how)  # noqa: S603
     return done.returncode, done.stdout
 
 
 def find_steps(wanted, base, refuse):
     """Return the step that is wanted, and a list of those after it."""
-    failed, root = git("rev-parse", "--show-toplevel", f"{base}^{{commit}}")
+    failed, root = git("rev-parse", "--show-toplevel", f"{base}^{{commit}}", cwd=".")
     if failed:
         refuse(f"no commit {base} here" if root else "this is not a git repository")
     steps = sorted(Path(root.decode().split("\n")[0]).glob("steps/[0-9][0-9]-*"))
@@ -35,68 +36,59 @@ def find_steps(wanted, base, refuse):
     return refuse(f"no step {wanted}, only {[step.name for step in steps]}")
 
 
-def changed_files(step, base):
-    """Return the files of a step that are new, changed or deleted, but no junk."""
-    tracked = ["diff", "--name-only", "--no-renames", "--relative", "-z", base, "--"]
-    new = ["ls-files", "--others", "--exclude-standard", "-z"]
-    names = (git(*tracked, cwd=step)[1] + git(*new, cwd=step)[1]).decode().split("\0")
-    files = sorted(set(names) - {""})
-    return [file for file in files if not JUNK.intersection(file.split("/"))]
+def content(path):
+    """Return what is in a file, or None."""
+    return path.read_bytes() if path.is_file() else None
 
 
-def not_there_yet(base, theirs, ours):
-    """Leave out of a change what a file that was merged by hand has already."""
-    top, end = b"\0top\n", b"\0end\n"
-    base, theirs = ([top, *text.splitlines(True), end] for text in (base, theirs))
-    changes = SequenceMatcher(None, base, theirs, autojunk=False).get_opcodes()
-    text, kept = b"\n" + top + ours + end, []
-    for tag, i1, i2, j1, j2 in changes:
-        near = theirs[j1 - 1 : max(j2, j1 + 1)], theirs[min(j1, j2 - 1) : j2 + 1]
-        there = any(b"\n" + b"".join(lines) in text for lines in near)
-        kept += base[i1:i2] if tag == "equal" or there else theirs[j1:j2]
-    return b"".join(kept[1:-1])
+def has_conflict(text):
+    """Return whether git has marked a conflict in a file."""
+    return CONFLICT_MARK in b"\n" + (text or b"")
 
 
-def merge(base, theirs, ours, labels):
-    """Merge a changed text as git does; return it, and what to say about it."""
-    with TemporaryDirectory() as folder:
-        for label, text in zip(labels, (ours, base, theirs), strict=True):
-            Path(folder, label).write_bytes(text)
-        conflicts, text = git("merge-file", "-p", *labels, cwd=folder)
-    if conflicts not in range(128):
-        return ours, "CONFLICT: git cannot merge such a file"
-    rest = not_there_yet(base, theirs, ours) if conflicts else theirs
-    if rest != theirs:
-        return merge(base, rest, ours, labels)
-    word = "already there" if text == ours else "merged"
-    return text, "CONFLICT: marked in the file" if conflicts else word
+class Change:
+    """What has changed in a step since a commit."""
 
+    def __init__(self, step, base, index):
+        self.step = step
+        self.base = base
+        self.root = step.parents[1]
+        # Of its own, with all files as they are: git merges into no other.
+        self.environment = {**os.environ, "GIT_INDEX_FILE": str(index)}
+        git("add", "--all", ".", cwd=self.root, env=self.environment)
 
-def settle(base, theirs, ours, labels):
-    """Return what a later step's file becomes, and what to say about it."""
-    if ours == theirs:
-        return ours, "already there"
-    if ours == base:
-        word = "copied" if base is None else "merged"
-        return theirs, "deleted" if theirs is None else word
-    if None in (base, theirs, ours):
-        return ours, "CONFLICT: new, changed or deleted, but not so here"
-    if b"\n<<<<<<< " in b"\n" + ours:
-        return ours, "CONFLICT: has the marks of an earlier one"
-    return merge(base, theirs, ours, labels)
+    def diff(self, *options):
+        """Return what git tells of the change."""
+        command = ["diff", "--no-renames", "--relative", self.base, *options]
+        return git(*command, cwd=self.step, env=self.environment)[1]
 
+    def files(self):
+        """Return the files that are new, changed or deleted."""
+        names = self.diff("--name-only", "-z").decode().split("\0")
+        return [name for name in names if name]
 
-def carry(file, base, step, later):
-    """Carry a file's change into a later step; return what to say about it."""
-    paths = (step / file, later / file)
-    theirs, ours = (path.read_bytes() if path.is_file() else None for path in paths)
-    text, word = settle(base, theirs, ours, (later.name, "before", step.name))
-    if text is None:
-        paths[1].unlink(missing_ok=True)
-    elif text != ours:
-        paths[1].parent.mkdir(parents=True, exist_ok=True)
-        paths[1].write_bytes(text)
-    return f"{file}: {later.name}: {word}"
+    def apply(self, file, later):
+        """Merge the change of a file into a later step; return whether it failed."""
+        patch = self.diff("--binary", "--full-index", "--", file)
+        place = f"--directory={later.relative_to(self.root).as_posix()}"
+        how = {"cwd": self.root, "env": self.environment, "input": patch}
+        return git("apply", "--3way", place, **how)[0] != 0
+
+    def carry(self, file, later):
+        """Carry a file's change into a later step; return what to say about it."""
+        before = content(later / file)
+        if before == content(self.step / file):
+            return "already there"
+        if has_conflict(before):
+            return "CONFLICT: has the marks of an earlier one"
+        failed = self.apply(file, later)
+        after = content(later / file)
+        if failed:
+            is_marked = has_conflict(after)
+            return f"CONFLICT: {'marked in the file' if is_marked else 'see there'}"
+        if after == before:
+            return "already there"
+        return "deleted" if after is None else "copied" if before is None else "merged"
 
 
 def check_recipe(diff, step):
@@ -108,6 +100,17 @@ def check_recipe(diff, step):
     return f"recipe {diff.parent.name}: {words} to {step.name}"
 
 
+def carry_all(change, later_steps, named):
+    """Carry files into later steps; return what to say about each file."""
+    changed = change.files()
+    wanted = [Path(name).as_posix().split(f"{change.step.name}/")[-1] for name in named]
+    lines = [f"{file}: no change" for file in wanted if file not in changed]
+    for file in [file for file in changed if file in wanted or not wanted]:
+        for later in later_steps:
+            lines.append(f"{file}: {later.name}: {change.carry(file, later)}")
+    return lines
+
+
 def main():
     """Carry what changed; return 1 if there was a conflict."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -116,13 +119,9 @@ def main():
     parser.add_argument("--base", default="HEAD", metavar="REV", help="not HEAD")
     given = parser.parse_args()
     step, later_steps = find_steps(given.step, given.base, parser.error)
-    changed = changed_files(step, given.base)
-    wanted = [Path(file).as_posix().split(f"{step.name}/")[-1] for file in given.files]
-    lines = [f"{file}: no change" for file in wanted if file not in changed]
-    for file in [file for file in changed if file in wanted or not wanted]:
-        failed, text = git("cat-file", "--filters", f"{given.base}:./{file}", cwd=step)
-        base = None if failed else text
-        lines += [carry(file, base, step, later) for later in later_steps]
+    with TemporaryDirectory() as folder:
+        change = Change(step, given.base, Path(folder, "index"))
+        lines = carry_all(change, later_steps, given.files)
     last = (later_steps or [step])[-1]
     diffs = sorted(last.parents[1].glob("docs/recipes/*/changes.diff"))
     lines += [check_recipe(diff, last) for diff in diffs]
