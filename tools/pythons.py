@@ -1,11 +1,10 @@
 """Runs the tests of the last step on every Python that this computer has.
 
-Each gets a virtual environment of its own, with the pins. Needs a package registry.
-The tests with a browser or many processes are left out: they run on one Python.
+uv finds them and gives each an environment of its own, with the pins. The tests with a
+browser or many processes are left out: they run on one Python.
 """
 
 import argparse
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,52 +14,36 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 CONTRACT = "contract"  # what a visitor sees: the rest hardly depends on the version
-PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check")
-PINNED = ("-r", "requirements/test.in", "-c", "requirements/constraints.txt")
+PINNED = "-r {0}/test.in\n-c {0}/constraints.txt\n".format(ROOT / "requirements")
+HERE = ("--no-project", "--no-python-downloads")  # nothing but what is installed
 
 
-def candidates(version):
-    """Return the programs that may be this version of Python."""
-    found = shutil.which(f"python{version}")
-    homes = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
-    return [*filter(None, [found]), *map(str, homes)]
+def is_installed(version):
+    """Return whether uv finds this version of Python."""
+    command = ["uv", "python", "find", *HERE, version]
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
-def find(version):
-    """Return a Python of this version that really starts, or None."""
-    question = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for program in candidates(version):
-        answer = subprocess.run([program, "-c", question], capture_output=True)
-        if answer.stdout.decode().strip() == version:
-            return program
-    return None
-
-
-def run_suite(program, folder):
-    """Install the pins for a Python and run the suite; return status and output."""
-    subprocess.run([program, "-m", "venv", folder], check=True)
-    python = folder / "bin" / "python"
-    subprocess.run([python, *PIP, *PINNED], cwd=ROOT, check=True)
+def run_suite(version):
+    """Run the suite with the pins on a Python; return status and output."""
     newest = max((ROOT / "steps").glob("[0-9][0-9]-*"))  # it has what all have
-    options = ["-q", "-n", "auto", "-p", "no:cacheprovider"]
-    command = [python, "-m", "pytest", *options, newest, "-k", CONTRACT]
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        pinned = Path(folder, "pinned.txt")
+        pinned.write_text(PINNED, "utf-8")
+        command = ["uv", "run", "--isolated", *HERE, "--python", version]
+        command += ["--with-requirements", pinned, "python", "-m", "pytest", "-q"]
+        command += ["-n", "auto", "-p", "no:cacheprovider", newest, "-k", CONTRACT]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        done = subprocess.run(command, cwd=ROOT, **pipes)
     return done.returncode, done.stdout
 
 
 def try_version(version):
     """Run the suite on one version, and say how it went; return it in a word."""
-    program, began = find(version), time.monotonic()
-    if program is None:
+    if not is_installed(version):
         return "not installed"
-    with tempfile.TemporaryDirectory() as folder:
-        status, output = run_suite(program, Path(folder, "venv"))
+    began = time.monotonic()
+    status, output = run_suite(version)
     if status:
         print(output)
     seconds = time.monotonic() - began
@@ -85,10 +68,10 @@ def main():
     mine = "{}.{}".format(*sys.version_info)
     wanted = given.versions or VERSIONS
     wanted = [v for v in wanted if not (given.others and v == mine)]
-    if not any(map(find, wanted)):
+    if not any(map(is_installed, wanted)):
         parser.error(f"none of these is installed: {', '.join(wanted) or 'no others'}")
     if given.newest:
-        wanted = [version for version in wanted if find(version)][-1:]
+        wanted = [version for version in wanted if is_installed(version)][-1:]
     words = {version: try_version(version) for version in wanted}
     print(", ".join(f"{version}: {word}" for version, word in words.items()))
     return int("FAILED" in words.values())
