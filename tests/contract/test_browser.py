@@ -460,6 +460,7 @@ def test_the_enrolment_page_begins_at_its_top(screen):
 
 def test_a_button_shows_the_password_until_the_form_is_sent(screen):
     screen.open("/login")
+    screen.find("[name=username]").fill("admin")  # so that the form could be sent
     field = screen.find("[name=password]")
     field.fill("password")
     for name, kind in (("Show", "text"), ("Hide", "password"), ("Show", "text")):
@@ -467,7 +468,6 @@ def test_a_button_shows_the_password_until_the_form_is_sent(screen):
         assert field.get_attribute("type") == kind
     screen.find("button", "Hide password")
     field.evaluate("it => it.form.addEventListener('submit', e => e.preventDefault())")
-    screen.find("[name=username]").fill("admin")
     screen.find("main button:not([type])").click()
 
     assert field.get_attribute("type") == "password"

@@ -255,9 +255,9 @@ def test_a_page_of_another_site_cannot_log_a_visitor_in(site, account):
 
 
 @attack(94)
-def test_a_form_left_open_for_hours_still_works(visitor, account, clock):
+def test_a_form_left_open_for_days_still_works(visitor, account, clock):
     page = visitor.open("/login")
-    clock.move(8 * 60 * 60)
+    clock.move(3 * 24 * 60 * 60)
     page = page.fill_in(username=account.username, password=account.password)
 
     assert page.status == 200

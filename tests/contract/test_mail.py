@@ -1086,11 +1086,12 @@ def test_a_server_that_hangs_up_before_it_took_a_mail_gets_it_later_once(
 
 @since("05")
 @attack(109)
+@pytest.mark.parametrize("moment", ["after the answer", "at the end"])
 def test_a_server_that_hangs_up_after_it_took_a_mail_gets_it_once(
-    site, posting, server, log
+    site, posting, server, log, moment
 ):
     fill_in_registration(posting.visitor())
-    server.hangs_up = "after the answer"
+    server.hangs_up = moment
     send_for(posting, DAY)
 
     assert len(server.mails) == 1

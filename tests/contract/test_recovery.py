@@ -183,9 +183,30 @@ def test_a_wrong_recovery_code_is_not_told_as_used(site, account):
     assert not is_told_by_mail(site)
 
 
+@since("03")
+def test_a_browser_remembers_no_recovery_code(visitor, account):
+    field = ask_for_a_code(visitor, account).find("[name=recovery_code]").attributes
+
+    assert field["autocomplete"] == "off"
+
+
+@since("04")
+@attack(59)
+def test_the_codes_of_another_user_are_not_counted_as_ones_own(site):
+    site.account()
+    account = site.account()
+
+    page = recover(site, account, account.recovery_code())
+
+    assert "9 left" in page.text
+    assert "19" not in page.text
+
+
 @since("05")
 @attack(59)
-def test_the_account_page_counts_the_recovery_codes_that_are_left(site, account):
+def test_the_account_page_counts_the_recovery_codes_that_are_left(site):
+    site.account()
+    account = site.account()
     for left in range(9, -1, -1):
         visitor = site.visitor()
         page = ask_for_a_code(visitor, account)

@@ -131,6 +131,17 @@ def test_the_addresses_of_one_home_are_one_network(site, account):
 
 @since("02")
 @attack(63)
+def test_a_name_and_a_network_are_told_from_others_that_spell_the_same(site, account):
+    stranger = site.visitor(network="2.0.0.9")
+    for _ in range(LIMIT + 1):
+        status = guess_password(stranger, f"{account.username}1")
+    assert status == 429
+
+    assert guess_password(site.visitor(network="12.0.0.9"), account.username) == 422
+
+
+@since("02")
+@attack(63)
 @pytest.mark.parametrize("network", ["", "unix:", "fe80::1%eth0", "::ffff:192.0.2.1"])
 def test_an_odd_address_is_no_way_around_the_pause(site, account, network):
     for _ in range(LIMIT):

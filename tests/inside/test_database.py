@@ -2,8 +2,11 @@
 
 import logging
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from threading import Timer
 from urllib.parse import urlsplit
 
 import flask_migrate
@@ -706,6 +709,19 @@ def migrate(site, how, revision):
     """Run one of the migration commands on a site's database."""
     with site.app.app_context():
         how(revision=revision)
+
+
+@since("04")
+@never_red("step 03 has no database")
+def test_a_request_waits_until_another_has_written(site, account):
+    visitor = site.visitor()
+    page = visitor.open("/login")
+    with closing(sqlite3.connect(site.database, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        Timer(0.5, other.rollback).start()
+        page = page.fill_in(username=account.username, password=account.password)
+
+    assert page.path == "/login/code"
 
 
 @since("05")

@@ -485,6 +485,17 @@ def test_every_field_has_a_label_and_what_describes_it_is_there(step, visitor, a
                 assert page.find(f"#{name}").text()
 
 
+@since("02")
+def test_hint_and_error_are_both_read_with_the_field_of_the_code(visitor, account):
+    visitor.give_password(account)
+    page = visitor.fill_in(code="12345")
+
+    names = page.find("[name=code]").attributes["aria-describedby"].split()
+    hint, error = (page.find(f"#{name}").text() for name in names)
+    assert "authenticator app" in hint
+    assert error == error_on(page)
+
+
 def test_a_copied_step_runs_from_its_own_folder_with_flask_run(step):
     """The reader's command, as far as it goes without a port: it finds the app."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("FLASK")}

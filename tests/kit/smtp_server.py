@@ -44,6 +44,14 @@ class Conversation(SMTP):
         if self.event_handler.hangs_up == "after the answer":
             self.transport.close()
 
+    async def smtp_QUIT(self, arg):  # noqa: N802
+        """Say goodbye, or that there is no time for it."""
+        if self.event_handler.hangs_up == "at the end":
+            await self.push("421 Too many connections")
+            self.transport.close()
+        else:
+            await super().smtp_QUIT(arg)
+
 
 class MailServer:
     """Takes mails, and keeps what it took; it can go away and come back."""
@@ -56,7 +64,7 @@ class MailServer:
         self.logins = []
         self.answers = {}  # to a recipient
         self.answer_to_data = None
-        self.hangs_up = None  # "before the answer" or "after the answer"
+        self.hangs_up = None  # "before the answer", "after the answer" or "at the end"
         self.is_waiting = threading.Event()
         self.refuses_login = False
         self.may_go_on = threading.Event()
