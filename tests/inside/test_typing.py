@@ -7,10 +7,12 @@ import pytest
 from tests.kit.accounts import change
 from tests.kit.accounts import logged_in
 from tests.kit.accounts import recover
+from tests.kit.accounts import register_kim
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.phone import scan
+from tests.kit.reset_links import open_link
 from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
@@ -172,12 +174,24 @@ def test_no_phone_corrects_a_username(site):
 @pytest.mark.parametrize("path", ["password", "phone", "recovery-codes"])
 def test_a_password_manager_learns_whose_password_it_is(site, account, path):
     page = logged_in(site, account).open(f"/account/{path}")
-    form = page.form("current_password")
 
+    assert whose_password(page.form("current_password")) == account.username
+
+
+@since("05")
+@attack(80)
+def test_a_password_manager_learns_whose_password_is_new(site):
+    kim = register_kim(site)
+
+    assert whose_password(open_link(site).form("password")) == kim.username
+
+
+def whose_password(form):
+    """Return the name that a form tells password managers, and no server."""
     [field] = form.css("[autocomplete=username]")
-    assert field.attributes["value"] == account.username
     assert "hidden" in field.attributes
-    assert "name" not in field.attributes  # it is not sent
+    assert "name" not in field.attributes
+    return field.attributes["value"]
 
 
 # Passwords
