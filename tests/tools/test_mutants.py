@@ -1,28 +1,20 @@
 """The mistakes of tests/mutants/ still can be made; tools/mutants.py makes them."""
 
-from collections import Counter
 from datetime import date
 
 import pytest
 
-from tests.kit.stage import STEPS
 from tools.mutants import FAILED
 from tools.mutants import NOTHING_CHOSEN
 from tools.mutants import PASSED
 from tools.mutants import Mutant
 from tools.mutants import Suite
 from tools.mutants import all_mutants
-from tools.mutants import chosen
-from tools.mutants import files_of
 from tools.mutants import judge
 from tools.mutants import one_of_each_file
 from tools.mutants import path_of
-from tools.recipes import RECIPES
 
 MUTANTS = all_mutants()
-FEWEST = 10  # in a step
-FEWEST_IN_A_RECIPE = 6
-FEWEST_IN_THE_PACKAGE = 25  # that a reader copies
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
@@ -33,36 +25,6 @@ def test_a_mistake_replaces_what_is_there_once(mutant):
     assert mutant.new not in (mutant.old, text)
 
 
-def test_each_mistake_has_a_line_that_says_what_the_learner_got_wrong():
-    for mutant in MUTANTS:
-        assert mutant.mistake.splitlines() == [mutant.mistake.strip()]
-        assert 15 < len(mutant.mistake) <= 88, mutant
-        assert mutant.marks in ("", "browser", "races", "drill"), mutant
-
-
-def test_every_step_has_its_mistakes_and_no_two_are_the_same():
-    counts = Counter(mutant.step for mutant in MUTANTS)
-    changes = {(m.step, m.file, m.old, m.new) for m in MUTANTS}
-
-    assert counts.pop("add-it") >= FEWEST_IN_THE_PACKAGE
-    recipes_with_mistakes = [name for name in RECIPES if name != "ai-service"]
-    assert all(counts.pop(name) >= FEWEST_IN_A_RECIPE for name in recipes_with_mistakes)
-    assert set(counts) <= set(STEPS)
-    assert [step for step in STEPS if counts[step] < FEWEST] == []
-    assert len(changes) == len(MUTANTS)
-
-
-def test_mistakes_are_chosen_by_step_and_word():
-    one = Mutant("01", "keeps the session", "app/sessions.py", "a", "b")
-    two = Mutant("02", "takes a code twice", "app/totp.py", "a", "b")
-
-    assert chosen([one, two], [], "") == [one, two]
-    for word in ("2", "02", "02-totp-verify", "steps/02-totp-verify/"):
-        assert chosen([one, two], [word], "") == [two]
-    assert chosen([one, two], [], "TOTP") == [two]
-    assert chosen([one, two], ["01"], "twice") == []
-
-
 def test_a_quick_run_makes_one_mistake_in_each_file_and_another_one_the_next_day():
     one = Mutant("01", "keeps the session", "app/sessions.py", "a", "b")
     two = Mutant("02", "believes the cookie", "app/sessions.py", "c", "d")
@@ -70,23 +32,6 @@ def test_a_quick_run_makes_one_mistake_in_each_file_and_another_one_the_next_day
     days = [one_of_each_file([one, two, other], date(2026, 5, day)) for day in (1, 2)]
 
     assert days in ([[one, other], [two, other]], [[two, other], [one, other]])
-
-
-@pytest.mark.parametrize(
-    ("tests", "files"),
-    [
-        ("", []),
-        ("test_mail", ["tests/contract/test_mail.py", "tests/inside/test_mail.py"]),
-        (
-            "test_next and link or test_users",
-            ["tests/contract/test_next.py", "tests/contract/test_users.py"],
-        ),
-        ("(test_mail and (a or b)) or (test_users)", []),
-        ("test_mail or a_code_works_once", []),
-    ],
-)
-def test_only_the_files_are_collected_that_the_choice_names(tests, files):
-    assert sorted(files_of(tests)) == files
 
 
 @pytest.mark.parametrize(
