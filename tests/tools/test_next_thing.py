@@ -73,17 +73,6 @@ def test_a_part_that_is_not_listed_leads_to_the_stop_that_lists_it(typed):
     assert "Code: app/__init__.py: MODULES" in lines
 
 
-def test_one_wrong_sign_leads_to_the_sentence_that_it_breaks(typed):
-    app = typed("02")
-    change(app, "second_factor.py", "if time_step <= ", "if time_step == ")
-
-    lines = told(app)
-
-    assert "Next: After a code the one before it is used up as well" in lines
-    assert "Read: docs/02-totp-verify.md#5-a-code-works-once" in lines
-    assert "Code: app/second_factor.py: consume_time_step" in lines
-
-
 def test_a_missing_template_leads_to_the_stop_that_shows_it(typed):
     app = typed("02")
     (app / "app" / "templates" / "code.html").unlink()
@@ -91,17 +80,6 @@ def test_a_missing_template_leads_to_the_stop_that_shows_it(typed):
     lines = told(app)
 
     assert "Code: app/templates/code.html: title, main" in lines
-
-
-def test_a_syntax_error_is_shown_with_its_line(typed):
-    app = typed("02")
-    change(app, "auth.py", "def login():", "def login(:")
-
-    status, output = run("steps/02", f"--app={app}")
-
-    assert status == 4
-    assert "--app: the app cannot be imported" in output
-    assert "def login(:" in output
 
 
 def test_the_app_of_the_next_chapter_is_sent_to_its_tests(tmp_path):

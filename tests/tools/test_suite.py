@@ -1,22 +1,14 @@
 """The suite itself: what its options do, and that it cannot be fooled."""
 
 import re
-import shutil
-import threading
 
 import pytest
-from werkzeug.serving import make_server
 
 from tests.kit.plugin import OF_STEPS
 from tests.kit.plugin import TESTS
-from tests.kit.stage import CONFIG
-from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
-from tests.kit.stage import load_step
 from tests.tools.terminal import run
 
-# of something that a test file holds
-AN_IMPORT = re.compile(r"^(?:from|import) tests\b.*\btest_.+", re.MULTILINE)
 OWN_FILE = """
 import warnings
 from flask import Flask
@@ -28,23 +20,6 @@ def create_app(config=None):
     app.add_url_rule("/", view_func=lambda: "anybody may read this")
     return app
 """
-
-
-@pytest.fixture
-def own_app(tmp_path):
-    """Return the folder of an app that a reader typed: step 02, as it is."""
-    folder = tmp_path / "my-app"
-    shutil.copytree(STEPS["02"] / "app", folder / "app")
-    return folder
-
-
-def test_no_test_file_imports_from_another():
-    imports = {
-        path.relative_to(ROOT).as_posix(): AN_IMPORT.findall(path.read_text("utf-8"))
-        for path in (ROOT / "tests").rglob("*.py")
-    }
-
-    assert {path: found for path, found in imports.items() if found} == {}
 
 
 def test_what_runs_on_a_step_is_collected_when_the_step_is_named():
@@ -83,22 +58,6 @@ def test_a_step_that_does_not_exist_is_named_with_those_that_do():
     assert status == 4
     assert "There is no step 09." in output
     assert "steps/03" in output
-
-
-def test_an_app_of_one_s_own_that_falls_short_is_told_what_the_step_asks_for(own_app):
-    rule = own_app / "app" / "second_factor.py"
-    text = rule.read_text("utf-8")
-    rule.write_text(text.replace("if time_step <= ", "if time_step < "), "utf-8")
-
-    status, output = run(
-        "steps/02", f"--app={own_app}", "-k", "a_code_works_once or sees_their_name"
-    )
-
-    assert status == 1
-    assert "1 failed, 1 passed" in output
-    assert "A code works once" in output
-    assert "docs/02-totp-verify.md#5-a-code-works-once" in output
-    assert "git diff --no-index steps/01-basic-login steps/02-totp-verify" in output
 
 
 def test_an_app_may_be_one_file_and_a_missing_form_is_named(tmp_path):
@@ -143,28 +102,6 @@ def test_a_python_that_leaves_out_asserts_is_refused(level):
 
     assert status == 4
     assert "leaves out every assert here, so that no test could fail" in output
-
-
-def test_a_running_server_is_checked_and_what_was_not_run_is_listed(served):
-    some = "sees_their_name or left_open or twice or log_a_visitor_in"
-    status, output = run("steps/01", f"--url={served}", "-k", some)
-
-    assert status == 0, output
-    assert "failed" not in output
-    assert "not run with --url: the test moves the clock" in output
-
-
-@pytest.fixture
-def served():
-    """Return the address of step 01, served from a thread of this process."""
-    app = load_step(STEPS["01"]).create_app(CONFIG)
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def test_red_finds_a_behaviour_that_is_not_new(tmp_path):
