@@ -5,7 +5,6 @@ import re
 import shlex
 import shutil
 import subprocess
-from itertools import pairwise
 
 import pytest
 from selectolax.lexbor import LexborHTMLParser
@@ -13,7 +12,6 @@ from selectolax.lexbor import LexborHTMLParser
 from tests import table
 from tests.attacks import ATTACKS
 from tests.kit.real_browser import need
-from tests.kit.sources import routes_of
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.site.built_site import DOCS_IN
@@ -44,34 +42,7 @@ def between():
 def b():
     return 2
 """
-TEMPLATE = """\
-{% extends "base.html" %}
-{% block title %}One{% endblock %}
-{% block main %}
-<p>{% block inner %}
-Two
-{% endblock %}</p>
-{% endblock %}
-"""
-CLASS = """\
-# why
-LIMIT = 5
-
-class A:
-    name = "a"
-
-    @property
-    def size(self):
-        return 1
-"""
-
 OWN_STYLES = re.compile(r'@import "[./]+/assets/[\w/-]+\.css";')
-CHANGES = [
-    (after, path)
-    for _, after in pairwise(STEPS)
-    for path in changes.changed_files(after)
-]
-each_change = pytest.mark.parametrize(("number", "path"), CHANGES)
 
 
 @pytest.fixture
@@ -86,39 +57,7 @@ def planted(monkeypatch):
     return plant
 
 
-def old_side(rows):
-    """Return the lines that were there before."""
-    return [text for sign, text in rows if sign != "+"]
-
-
-def new_side(rows):
-    """Return the lines that are there now."""
-    return [text for sign, text in rows if sign != "-"]
-
-
-def signs_and_texts(rows):
-    """Return what a comparison shows of each line."""
-    return [(row.sign, row.text) for row in rows]
-
-
 # Reading the steps
-
-
-@each_change
-def test_a_comparison_gives_both_files_back(number, path):
-    rows = signs_and_texts(changes.compare(number, path))
-
-    assert old_side(rows) == changes.files(changes.before(number)).get(path, [])
-    assert new_side(rows) == changes.files(number).get(path, [])
-
-
-@each_change
-def test_every_changed_line_belongs_to_a_hunk_that_shows_it(number, path):
-    rows = changes.compare(number, path)
-    excerpt = changes.excerpt(rows, changes.hunks(number, path))
-
-    shown = [row for row in excerpt if row and row.sign != " " and row.text]
-    assert shown == [row for row in rows if row.sign != " " and row.text]
 
 
 def test_a_function_that_looks_like_its_neighbour_is_new_as_a_whole(planted):
@@ -127,24 +66,6 @@ def test_a_function_that_looks_like_its_neighbour_is_new_as_a_whole(planted):
     added = [row.text for row in rows if row.sign == "+"]
     assert {row.owner for row in rows if row.sign != " "} == {"between"}
     assert "\n".join(added).strip().startswith("def between():")
-
-
-def test_a_new_symbol_says_after_which_it_stands(planted):
-    rows = planted("app/m.py", OLD, NEW)
-
-    assert changes.stands_after(rows, "between") == "a"
-    assert changes.stands_after(rows, "b") is None
-    new_file = planted("app/m.py", "", NEW)
-    assert changes.stands_after(new_file, "between") is None
-
-
-def test_each_new_symbol_of_a_listing_has_a_place(planted):
-    rows = planted("app/m.py", OLD, NEW + "\n\ndef last():\n    return 3\n")
-    hunk = changes.excerpt(rows, ["between", "last"])
-
-    named = [row for row in changes.with_places(rows, hunk, True) if row in ("a", "b")]
-    assert named == ["a", "b"]
-    assert "a" not in changes.with_places(rows, hunk, False)
 
 
 def test_a_change_in_a_long_function_leaves_out_what_is_far_away(planted):
@@ -157,34 +78,6 @@ def test_a_change_in_a_long_function_leaves_out_what_is_far_away(planted):
         *("x0 = 0", "x1 = 1", "x2 = 2", "x3 = 3", "x3 = 4"),
         *("x4 = 4", "x5 = 5", "x6 = 6"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("path", "text", "expected"),
-    [
-        (
-            "m.py",
-            CLASS,
-            [("LIMIT", 1, 2), ("A", 4, 9), ("A.size", 7, 9)],
-        ),
-        ("t.html", TEMPLATE, [("title", 2, 2), ("main", 3, 7), ("inner", 4, 6)]),
-        ("x.txt", "Flask\n", []),
-    ],
-)
-def test_symbols_are_found_with_the_comment_over_them(path, text, expected):
-    assert changes.symbols(path, text.splitlines()) == expected
-
-
-@pytest.mark.parametrize("where", ["nothing", "B", "/= [15]/", "/nowhere/"])
-def test_a_symbol_or_pattern_that_is_not_there_once_is_refused(where):
-    lines = [*CLASS.splitlines(), "B = 1", "B = 2"]
-
-    with pytest.raises(changes.UnknownError, match=re.escape(where)):
-        changes.find_lines("m.py", lines, where)
-
-
-def test_a_pattern_that_fits_one_line_finds_it():
-    assert changes.find_lines("m.py", CLASS.splitlines(), "/^LIMIT/") == (2, 2)
 
 
 @pytest.mark.parametrize("number", STEPS)
@@ -209,12 +102,15 @@ def test_a_step_is_open_to_an_attack_where_a_test_sees_it_work(number):
         assert tests or not says
 
 
-@pytest.mark.parametrize("number", STEPS)
-def test_the_routes_are_those_that_the_step_answers(number):
-    read = changes.routes(number).items()
-
-    pairs = {(method, path) for path, methods in read for method in methods}
-    assert pairs == routes_of(STEPS[number])
+def test_the_contract_names_the_paths_of_every_step():
+    rows = re.findall(
+        r"^\| (\d\d) \| `(/.*?)` \| ([A-Z ]+) \|",
+        (ROOT / "docs" / "contract.md").read_text("utf-8"),
+        re.MULTILINE,
+    )
+    for number in STEPS:
+        named = {path: how.split() for since, path, how in rows if since <= number}
+        assert changes.routes(number) == named
 
 
 # Pages that cannot be built
@@ -271,22 +167,6 @@ def test_what_is_not_there_is_named_with_page_and_line(convert, directive, words
     assert "page.md:6: " in str(caught.value)
 
 
-def explaining(number, but=()):
-    """Return directives that explain every change of a step, but for some."""
-    blocks = []
-    for path in changes.changed_files(number):
-        names = [n for n in changes.hunks(number, path) if (path, n) not in but]
-        if names:
-            blocks.append(f"::: diff {number} {path} {' '.join(names)}\n    Why.\n")
-    return "\n".join(blocks)
-
-
-@pytest.mark.site
-@pytest.mark.parametrize("number", list(STEPS)[1:])
-def test_a_chapter_that_explains_everything_is_built(convert, number):
-    assert "<p>Why.</p>" in convert(**{f"{number}-a": explaining(number)})
-
-
 @pytest.mark.site
 @pytest.mark.parametrize(
     "rest",
@@ -302,32 +182,18 @@ def test_a_chapter_that_explains_everything_is_built(convert, number):
 )
 def test_a_change_that_nothing_explains_fails(convert, rest):
     missing = ("app/pending_login.py", "begin_pending_login")
-    text = explaining("02", but=[missing])
+    blocks = [
+        f"::: diff 02 {path} {name}\n    Why.\n"
+        for path in changes.changed_files("02")
+        for name in changes.hunks("02", path)
+        if (path, name) != missing
+    ]
 
     with pytest.raises(Exception, match="does not explain") as caught:
-        convert(_02_a=f"{text}\n{rest}")
+        convert(_02_a="\n".join([*blocks, rest]))
     assert str(caught.value).splitlines()[1:] == [
         "  app/pending_login.py begin_pending_login"
     ]
-
-
-@pytest.mark.site
-def test_a_change_may_be_explained_on_another_page_of_the_chapter(convert):
-    missing = ("app/pending_login.py", "begin_pending_login")
-    rest = "::: diff 02 app/pending_login.py begin_pending_login\n    Why.\n"
-
-    assert convert(_02_a=explaining("02", but=[missing]), _02b=rest)
-
-
-@pytest.mark.site
-def test_a_chapter_without_a_page_keeps_no_other_from_being_built(convert):
-    assert convert(_01_a="# One\n", _02_b=explaining("02"))
-
-
-@pytest.mark.site
-def test_a_page_of_a_chapter_that_shows_nothing_fails(convert):
-    with pytest.raises(Exception, match="chapter 03 does not explain"):
-        convert(_03_a="# Three\n")
 
 
 # Pages
@@ -484,21 +350,6 @@ def test_a_term_of_the_glossary_has_a_tooltip(convert):
     assert "abbr" not in convert(glossary=glossary)
 
 
-def test_the_contract_names_the_paths_of_every_step():
-    rows = re.findall(
-        r"^\| (\d\d) \| `(/.*?)` \| ([A-Z ]+) \|",
-        (ROOT / "docs" / "contract.md").read_text("utf-8"),
-        re.MULTILINE,
-    )
-    for number, folder in STEPS.items():
-        assert routes_of(folder) == {
-            (method, path)
-            for since, path, methods in rows
-            for method in methods.split()
-            if since <= number
-        }
-
-
 # The site as a whole
 
 
@@ -554,25 +405,19 @@ def shown_lines(listing):
 
 
 @pytest.mark.site
-@each_change
-def test_what_a_chapter_shows_makes_of_one_step_the_next(built, number, path):
-    lines = changes.files(changes.before(number)).get(path, [])
+@pytest.mark.parametrize("number", list(STEPS)[1:])
+def test_the_whole_files_of_a_chapter_make_of_one_step_the_next(built, number):
+    files = dict(changes.files(changes.before(number)))
     for name, page in pages_of(built).items():
-        stops = page.css(".stop") if name[:2] == number else []
-        stops = [s for s in stops if s.css_first("header code").text() == path]
-        if not stops:
-            continue
-        (whole,) = [whole for stop in stops for whole in stop.css("details.whole")]
-        rows = shown_lines(whole)
-        assert old_side(rows) == lines
-        lines = new_side(rows)
-        shown = [
-            hunk for stop in stops for hunk in stop.css(":is(.stop, .imports) > .hunk")
-        ]
-        explained = {row for hunk in shown for row in shown_lines(hunk)}
-        assert {row for row in rows if row[0] != " " and row[1]} <= explained
+        stops = page.css(".stop:has(details.whole)") if name[:2] == number else []
+        for stop in stops:
+            path = stop.css_first("header code").text()
+            rows = shown_lines(stop.css_first("details.whole"))
+            assert [text for sign, text in rows if sign != "+"] == files.get(path, [])
+            files[path] = [text for sign, text in rows if sign != "-"]
 
-    assert lines == changes.files(number).get(path, [])
+    for path in changes.changed_files(number):
+        assert files.get(path, []) == changes.files(number).get(path, [])
 
 
 @pytest.mark.site
@@ -642,20 +487,16 @@ def test_every_picture_says_what_it_shows(built):
             assert drawing.css_first("desc").text(), name
 
 
-def drawings():
-    """Return the drawings by their names."""
-    paths = sorted((ROOT / "docs" / "assets").glob("*.svg"))
-    texts = {path.name: path.read_text("utf-8") for path in paths}
-    return {name: text for name, text in texts.items() if 'class="drawing"' in text}
-
-
 def test_a_sign_and_the_style_are_the_same_in_all_drawings():
     looks = {}
-    for name, text in drawings().items():
+    for path in (ROOT / "docs" / "assets").glob("*.svg"):
+        text = path.read_text("utf-8")
+        if 'class="drawing"' not in text:
+            continue
         signs = re.findall(r'<g class="line (\w+)[^>]*>(.*?)</g>', text)
         style = re.search("<style>.*</style>", text, re.DOTALL)[0]
         for sign, look in [*signs, ("style", style)]:
-            looks.setdefault(sign, {}).setdefault(look, []).append(name)
+            looks.setdefault(sign, {}).setdefault(look, []).append(path.name)
 
     assert {"phone", "thief", "key", "style"} <= looks.keys()
     assert {sign: at for sign, at in looks.items() if len(at) > 1} == {}
