@@ -23,10 +23,7 @@ def typed(tmp_path):
         wanted = stops.stops(number)[:count]
         places = [lesson.place for stop in wanted for lesson in stop.lessons]
         taken = pages.taken_until(number, lambda lesson: lesson.place in places)
-        for name, lines in pages.files_with(number, taken).items():
-            path = tmp_path / "my-app" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text("\n".join(lines) + "\n", "utf-8")
+        pages.write_files(pages.files_with(number, taken), tmp_path / "my-app")
         return tmp_path / "my-app"
 
     return write

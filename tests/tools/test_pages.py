@@ -157,86 +157,21 @@ def test_a_page_that_is_not_there_is_told_with_those_that_are(tmp_path):
     assert "there is no page 04z, only 04a" in done.stderr
 
 
-# Parts of a hunk
-
-OLD = """\
-import os
+# What a page may not explain
 
 
-def a():
-    return os.name
-"""
-NEW = """\
-import os
-import sys
+@pytest.mark.parametrize(
+    ("directives", "complaint"),
+    [
+        (["auth.py login", "auth.py login"], r"page.md:\d+: .* nothing left"),
+        (["auth.py login", "auth.py login:/network/"], "nothing left"),
+        (["auth.py login:/nowhere/"], "nothing left"),
+        (["pending_login.py begin_pending_login:/def /"], "is cut in the middle"),
+    ],
+)
+def test_no_line_is_explained_twice_or_cut_off(tmp_path, directives, complaint):
+    texts = [f"::: diff 02 app/{words}\n    Why.\n" for words in directives]
+    (tmp_path / "02a-page.md").write_text("\n".join(texts))
 
-
-def a(more):
-    if more:
-        return sys.path
-    return os.name
-"""
-
-
-@pytest.fixture
-def chapter(tmp_path, monkeypatch):
-    """Return a function that makes a chapter of some pages about one function."""
-    files = {"01": {"m.py": OLD.splitlines()}, "02": {"m.py": NEW.splitlines()}}
-    monkeypatch.setattr(changes, "files", files.get)
-
-    def make(*explanations):
-        for letter, words in zip("abc", explanations, strict=False):
-            text = f"::: diff 02 m.py {words}\n    Why.\n"
-            (tmp_path / f"02{letter}-page.md").write_text(text)
-        return tmp_path
-
-    forget()
-    yield make
-    forget()
-
-
-def forget():
-    """Forget what was read."""
-    for function in (changes.compare, pages.present, pages.lessons):
-        function.cache_clear()
-
-
-def after(page, docs):
-    """Return the file of such a chapter after a page."""
-    return "\n".join([*pages.files_after(page, docs)["m.py"], ""])
-
-
-def test_a_function_may_grow_on_two_pages(chapter):
-    docs = chapter("a:/def /", "a")
-
-    assert after("02a", docs) == OLD.replace("a()", "a(more)")
-    assert after("02b", docs) == NEW
-    assert pages.unexplained("02", docs) == []
-
-
-@pytest.mark.parametrize("word", ["a:/if more/../return sys/", "a:!/def /"])
-def test_a_part_is_from_one_line_to_another_or_all_but_some(chapter, word):
-    docs = chapter(word)
-
-    assert after("02a", docs) == NEW.replace("a(more)", "a()")
-    assert pages.unexplained("02", docs) == ["m.py a"]
-
-
-def test_an_import_is_there_as_soon_as_something_uses_it(chapter):
-    docs = chapter("a:/def /", "a")
-
-    assert "import sys" not in after("02a", docs)
-    assert "import sys" in after("02b", docs)
-
-
-@pytest.mark.parametrize("words", [("a", "a"), ("a:/nowhere/",), ("a", "a:/def /")])
-def test_no_line_is_explained_twice_or_was_never_there(chapter, words):
-    with pytest.raises(
-        changes.UnknownError, match=r"02[ab]-page.md:1: .* nothing left"
-    ):
-        pages.unexplained("02", chapter(*words))
-
-
-def test_a_page_does_not_end_in_the_middle_of_a_statement(chapter):
-    with pytest.raises(changes.UnknownError, match="m.py is cut in the middle"):
-        after("02a", chapter("a:/if more/"))
+    with pytest.raises(changes.UnknownError, match=complaint):
+        pages.files_after("02a", tmp_path)
