@@ -9,7 +9,6 @@ import pytest
 from tests.kit.real_browser import Screen
 from tests.kit.real_browser import axe_faults
 from tests.kit.real_browser import is_wider_than_the_window
-from tests.kit.real_browser import launch
 from tests.kit.real_browser import need
 from tests.kit.stage import DEMO_SECRET
 from tests.kit.stage import STEPS
@@ -54,13 +53,6 @@ UNREADABLE_TEXTS = """(drawing, least) => {
     || places.slice(0, index).some(place => isOver(place, places[index]));
   return texts.filter(isBad).map(text => text.textContent);
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Return the browser."""
-    with launch() as browser:
-        yield browser
 
 
 @pytest.fixture

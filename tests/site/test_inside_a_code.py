@@ -13,7 +13,6 @@ from tests.kit.fixtures import NOON
 from tests.kit.real_browser import Screen
 from tests.kit.real_browser import axe_faults
 from tests.kit.real_browser import is_wider_than_the_window
-from tests.kit.real_browser import launch
 from tests.kit.real_browser import need
 from tests.kit.stage import DEMO_SECRET
 from tests.site.built_site import OF_THE_THEME
@@ -97,13 +96,6 @@ class Inside(Screen):
     def results(self):
         """Return what is shown of a code: the three codes, and how they come about."""
         return self.tab.locator("[data-inside-result]:visible").all_inner_texts()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Return the browser."""
-    with launch() as browser:
-        yield browser
 
 
 @pytest.fixture
