@@ -119,17 +119,6 @@ def test_what_chance_finds_is_never_the_next_thing():
     assert "Also not kept yet: 1 (--all shows them)" in lines
 
 
-def test_each_step_so_far_has_a_line_and_what_was_not_run_is_not_passed():
-    progress = after(a_01="passed", b_02="passed", c_02="failed", d_02="skipped")
-
-    assert list(progress.step_lines()) == [
-        "step 01 complete",
-        "1 of 3 of step 02, 1 not run",
-    ]
-    assert list(progress.not_run_lines()) == ["1 promise no clock"]
-    assert progress.next_lines()[0] == "Next: C"
-
-
 def test_when_a_step_is_complete_the_next_one_is_named():
     progress = after(a_01="passed", b_02="passed")
 

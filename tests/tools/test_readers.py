@@ -12,7 +12,6 @@ from tests.kit import names
 from tests.kit import own_app
 from tests.kit.mailbox import Mailbox
 from tests.kit.mailbox import read_mails
-from tests.kit.names import ContractMap
 from tests.kit.names import read_names
 from tests.kit.report import CHAPTERS
 from tests.kit.report import HEADINGS
@@ -295,12 +294,6 @@ def test_an_answer_comes_in_with_the_names_of_the_contract(mapped):
 @pytest.mark.parametrize("address", ["//e.com", "//[::1", "/other", "/\t/e.com"])
 def test_an_address_that_is_not_in_the_map_stays_as_it_is(mapped, address):
     assert mapped.contract_path(address, "/signin") == address
-
-
-def test_without_a_map_an_answer_is_not_touched():
-    headers = {"Location": "/login", "Content-Type": "text/html"}
-
-    assert ContractMap().from_app("/", 302, headers, PAGE) == (302, headers, PAGE)
 
 
 @pytest.mark.parametrize(
