@@ -8,11 +8,7 @@ import pytest
 
 from tests.attacks import ATTACKS
 from tests.kit.stage import ROOT
-from tests.table import CLOSED
-from tests.table import NONE
-from tests.table import OPEN
 from tests.table import all_tests
-from tests.table import as_text
 from tests.table import main
 from tests.table import rows
 
@@ -55,20 +51,12 @@ def test_the_table_names_just_the_tests_that_the_suite_runs():
     assert named == {run for run in runs if run[:2] in with_an_attack}
 
 
-def test_the_table_says_what_an_attack_means_in_each_step():
-    by_number = {row.number: row.states for row in rows()}
-
-    assert by_number[12]["01"] == NONE
-    assert by_number[13]["02"] == OPEN
-    assert by_number[13]["04"] == CLOSED
-    lines = as_text(rows()).splitlines()
-    assert " 13 Use a code in many requests at once " in "\n".join(lines)
+def test_the_table_fits_and_the_tests_behind_a_number_are_printed(capsys):
+    main([])
+    lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 90
 
-
-def test_with_a_number_the_tests_behind_it_are_printed(capsys):
     main(["12"])
-
     output = capsys.readouterr().out
     assert "12  Use a code twice (RFC 6238 section 5.2)\n" in output
     assert "  01  not applicable\n  02  closed\n" in output

@@ -35,14 +35,6 @@ def told(app, number="02"):
     return output.partition("= your own app =")[2].splitlines()[1:-1]
 
 
-def change(app, file, old, new):
-    """Make a mistake in a file of an app."""
-    path = app / "app" / file
-    text = path.read_text("utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), "utf-8")
-
-
 def test_who_has_typed_nothing_begins_with_the_first_stop(typed):
     lines = told(typed("02", 0))
 
@@ -60,11 +52,12 @@ def test_who_has_typed_three_stops_goes_on_with_the_fourth(typed):
 
 
 def test_a_part_that_is_not_listed_leads_to_the_stop_that_lists_it(typed):
-    app = typed("02")
-    change(app, "__init__.py", "    second_factor,\n", "")
-    change(app, "__init__.py", "    pending_login,\n", "")
+    factory = typed("02") / "app" / "__init__.py"
+    lines = factory.read_text("utf-8").splitlines(keepends=True)
+    left_out = ("    second_factor,\n", "    pending_login,\n")
+    factory.write_text("".join(line for line in lines if line not in left_out), "utf-8")
 
-    lines = told(app)
+    lines = told(factory.parents[1])
 
     assert f"Read: {stops.stops('02')[-1].heading}" in lines
     assert "Code: app/__init__.py: MODULES" in lines
@@ -74,9 +67,7 @@ def test_a_missing_template_leads_to_the_stop_that_shows_it(typed):
     app = typed("02")
     (app / "app" / "templates" / "code.html").unlink()
 
-    lines = told(app)
-
-    assert "Code: app/templates/code.html: title, main" in lines
+    assert "Code: app/templates/code.html: title, main" in told(app)
 
 
 def test_the_app_of_the_next_chapter_is_sent_to_its_tests(tmp_path):
