@@ -52,14 +52,6 @@ def test_inside_a_step_its_own_tests_run():
     assert "[02-totp-verify]" not in output
 
 
-def test_a_step_that_does_not_exist_is_named_with_those_that_do():
-    status, output = run("steps/09")
-
-    assert status == 4
-    assert "There is no step 09." in output
-    assert "steps/03" in output
-
-
 def test_an_app_may_be_one_file_and_a_missing_form_is_named(tmp_path):
     (tmp_path / "app.py").write_text(OWN_FILE, "utf-8")
 
@@ -73,11 +65,12 @@ def test_an_app_may_be_one_file_and_a_missing_form_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["steps/09"], "There is no step 09. The steps are steps/01, "),
         (["steps/02", "--app=nowhere"], "there is no directory nowhere"),
         (["steps/01", "steps/02", "--url=http://127.0.0.1:9"], "need exactly one step"),
     ],
 )
-def test_an_option_that_cannot_be_carried_out_says_why(arguments, words):
+def test_what_cannot_be_carried_out_says_why(arguments, words):
     status, output = run(*arguments)
 
     assert status == 4
