@@ -75,6 +75,10 @@ def test_what_is_said_to_stop_does_and_what_to_write_does_not(
     exec(better, dict(names))
 
 
+def test_the_table_of_what_stops_is_read():
+    assert len(STOPS) >= 13
+
+
 # The audit log
 
 RECORDING = ("record", "record_rejection", "notify_and_end_other_sessions")

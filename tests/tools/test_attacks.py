@@ -1,5 +1,6 @@
 """Every attack has a test in every step that it means something in."""
 
+import json
 import re
 import subprocess
 import sys
@@ -51,10 +52,13 @@ def test_the_table_names_just_the_tests_that_the_suite_runs():
     assert named == {run for run in runs if run[:2] in with_an_attack}
 
 
-def test_the_table_fits_and_the_tests_behind_a_number_are_printed(capsys):
+def test_the_table_is_printed_for_people_and_programs_with_the_tests_behind_it(capsys):
     main([])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 90
+
+    main(["--json"])
+    assert len(json.loads(capsys.readouterr().out)["attacks"]) == len(ATTACKS)
 
     main(["12"])
     output = capsys.readouterr().out
