@@ -236,9 +236,9 @@ def test_every_form_asks_for_the_token(step, visitor, account):
         enter(account)
         for path in (*paths, "/logout"):
             page = visitor.ask("POST", path, data={"code": "123456"})
-            # who is in already is taken on, and changes nothing: perhaps it was a click
+            # who is in already may be taken on, as after a second click
             is_second_click = path.startswith("/login/") and visitor.is_logged_in()
-            assert page.status == (302 if is_second_click else 400), path
+            assert page.status == 400 or (is_second_click and page.status == 302), path
 
 
 @attack(93)
