@@ -7,8 +7,10 @@ from tests.kit.email_codes import mailed_code
 from tests.kit.marks import attack
 from tests.kit.marks import since
 from tests.kit.stage import GOOD_PASSWORD
+from tests.kit.stage import register
 
-DAY = 24 * 60 * 60
+MINUTE = 60
+DAY = 24 * 60 * MINUTE
 
 
 @since("05")
@@ -27,6 +29,20 @@ def test_registrations_that_are_not_completed_are_gone_after_a_day(site, clock):
     emails = site.sql("SELECT email FROM pending_registrations")
     assert emails == [("other@example.org",)]
     assert page.fill_in(email_code=code).path == "/login"
+
+
+@since("05")
+@attack(91)
+def test_tidying_up_brings_no_more_emails_within_the_hour(site, clock):
+    register(site.visitor(), email=ADDRESS)
+    mails = []
+    for _ in range(6):
+        begin(site)
+        mails += site.mails()
+        clock.move(9 * MINUTE)
+        site.run_hourly_tasks()
+
+    assert len(mails) == 3
 
 
 @since("05b")
