@@ -25,6 +25,12 @@ def pattern_of(secret):
     return alone.format(re.escape(secret))
 
 
+def bytes_of(site):
+    """Return all that the files of a database hold."""
+    files = site.database.parent.glob(f"{site.database.name}*")
+    return b"".join(file.read_bytes() for file in files)
+
+
 class Journey:
     """Somebody who does everything once, right and wrong, and keeps what was seen."""
 

@@ -35,6 +35,27 @@ def run(*command, folder=None, **changes):
     return done.returncode, done.stdout
 
 
+def bare_copy(folder, target):
+    """Copy a step, without what a developer leaves in it; return the copy."""
+    hidden = shutil.ignore_patterns("instance", "__pycache__", ".env", ".flaskenv")
+    return shutil.copytree(folder, target, ignore=hidden)
+
+
+def run_python(folder, *words, text="", **settings):
+    """Run Python in a folder with these settings alone; return how it ended."""
+    known = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP"}
+    environment = {name: os.environ[name] for name in known & set(os.environ)}
+    return subprocess.run(
+        [sys.executable, *words],
+        input=text,
+        cwd=folder,
+        env=environment | settings,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+    )
+
+
 def find_tool(name, package):
     """Return a program that not everybody has."""
     found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
