@@ -38,12 +38,8 @@ def test_the_page_says_where_the_app_prints_its_mails(visitor):
 
 @since("05")
 def test_the_page_does_not_speak_of_a_terminal_when_there_is_a_mail_server(posting):
-    pages = [
-        fill_in_registration(posting.visitor()),
-        ask_for_link(posting.visitor()),
-    ]
-
-    for page in pages:
+    for ask in (fill_in_registration, ask_for_link):
+        page = ask(posting.visitor())
         assert "terminal" not in page.text
         assert "Check your spam folder" in page.text
 

@@ -4,6 +4,7 @@ from tests.kit.accounts import ADDRESS
 from tests.kit.answers import content_of
 from tests.kit.email_codes import begin
 from tests.kit.email_codes import mailed_code
+from tests.kit.journey import bytes_of
 from tests.kit.marks import attack
 from tests.kit.marks import since
 from tests.kit.stage import GOOD_PASSWORD
@@ -50,10 +51,7 @@ def test_tidying_up_brings_no_more_emails_within_the_hour(site, clock):
 def test_neither_password_nor_mailed_code_is_kept_to_read(site):
     page = begin(site)
     code = mailed_code(site)
-    kept = b"".join(
-        path.read_bytes()
-        for path in site.database.parent.glob(f"{site.database.name}*")
-    )
+    kept = bytes_of(site)
     cookies = page.visitor.browser.cookies.values()
     for place in (kept, *map(content_of, cookies), page.html.encode()):
         assert code.encode() not in place
