@@ -1,11 +1,10 @@
 """The code page: which codes open the door, and how often."""
 
 from urllib.parse import quote
-from urllib.parse import urlsplit
 
 import pytest
 
-from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import prove
 from tests.kit.clock import BusyClock
 from tests.kit.journey import Journey
 from tests.kit.journey import found_in
@@ -15,9 +14,13 @@ from tests.kit.marks import never_red
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.marks import until
+from tests.kit.reset_links import choose
+from tests.kit.reset_links import mailed_link
 from tests.kit.stage import CONFIG
 from tools.totp import TIME_STEP
 from tools.totp import totp
+
+pytestmark = since("02")
 
 RFC_6238 = [  # appendix B, SHA-1, the last six digits
     (59, "287082"),
@@ -36,7 +39,6 @@ def try_code(site, account, code):
     return site.visitor().give_password(account).fill_in(code=code)
 
 
-@since("02")
 def test_the_password_alone_is_not_enough(visitor, account):
     page = visitor.give_password(account)
 
@@ -44,7 +46,6 @@ def test_the_password_alone_is_not_enough(visitor, account):
     assert not visitor.is_logged_in()
 
 
-@since("02")
 @attack(3)
 def test_with_the_password_alone_only_the_login_opens(visitor, account):
     visitor.give_password(account)
@@ -53,13 +54,6 @@ def test_with_the_password_alone_only_the_login_opens(visitor, account):
         assert visitor.ask("GET", path).status in (302, 404), path
 
 
-@since("02")
-@attack(3)
-def test_without_the_password_there_is_no_code_page(visitor):
-    assert visitor.open("/login/code").path == "/login"
-
-
-@since("02")
 @until("02")
 @attack(11)
 @pytest.mark.parametrize(("moment", "code"), RFC_6238)
@@ -80,14 +74,11 @@ def test_the_recipe_of_the_rfc_works_at_its_moments(step, clock, moment):
     site = step.start(clock)
     account = site.account()
 
-    page = try_code(
-        site, account, totp(account.authenticator.secret, moment // TIME_STEP + 1)
-    )
+    code = totp(account.authenticator.secret, moment // TIME_STEP + 1)
 
-    assert page.path == "/"
+    assert try_code(site, account, code).path == "/"
 
 
-@since("02")
 @attack(12)
 def test_a_code_works_once(site, account):
     code = account.authenticator.code()
@@ -98,7 +89,6 @@ def test_a_code_works_once(site, account):
     assert second.status == 422
 
 
-@since("02")
 @attack(14)
 def test_a_used_code_stays_used_as_long_as_the_window_is_open(site, account, clock):
     code = account.authenticator.code()
@@ -110,7 +100,6 @@ def test_a_used_code_stays_used_as_long_as_the_window_is_open(site, account, clo
         assert try_code(site, account, code).status == 422, seconds
 
 
-@since("02")
 @attack(12, 14)
 def test_after_a_code_the_one_before_it_is_used_up_as_well(site, account, clock):
     clock.move(10 * TIME_STEP)
@@ -120,7 +109,6 @@ def test_after_a_code_the_one_before_it_is_used_up_as_well(site, account, clock)
     assert try_code(site, account, earlier).status == 422
 
 
-@since("02")
 @attack(12, 14)
 def test_after_a_code_from_ahead_the_present_one_is_used_up(site, account, clock):
     clock.move(10 * TIME_STEP)
@@ -131,7 +119,6 @@ def test_after_a_code_from_ahead_the_present_one_is_used_up(site, account, clock
     assert try_code(site, account, present).status == 422
 
 
-@since("02")
 @attack(12)
 def test_a_used_code_stays_used_however_it_is_spelt(site, account):
     code = account.authenticator.code()
@@ -146,7 +133,6 @@ def test_a_used_code_stays_used_however_it_is_spelt(site, account):
         assert try_code(site, account, spelt).status == 422, ascii(spelt)
 
 
-@since("02")
 def test_a_pasted_code_with_a_blank_in_the_middle_works(site, account):
     for blank in (" ", "\N{NO-BREAK SPACE}", "\t", "  "):
         code = account.authenticator.code()
@@ -156,7 +142,6 @@ def test_a_pasted_code_with_a_blank_in_the_middle_works(site, account):
         assert page.path == "/", ascii(blank)
 
 
-@since("02")
 @attack(21)
 def test_digits_of_other_scripts_are_no_code(site, account):
     code = account.authenticator.code()
@@ -166,7 +151,6 @@ def test_digits_of_other_scripts_are_no_code(site, account):
         assert try_code(site, account, spelt).status == 422
 
 
-@since("02")
 @attack(19)
 @pytest.mark.parametrize("steps", [-1, 0, 1])
 def test_a_clock_that_is_a_little_off_does_no_harm(site, account, clock, steps):
@@ -175,7 +159,6 @@ def test_a_clock_that_is_a_little_off_does_no_harm(site, account, clock, steps):
     assert try_code(site, account, account.authenticator.code_from(steps)).path == "/"
 
 
-@since("02")
 @attack(19)
 def test_a_code_from_outside_the_drift_window_is_refused(site, account, clock):
     clock.move(2000 * TIME_STEP)
@@ -185,7 +168,6 @@ def test_a_code_from_outside_the_drift_window_is_refused(site, account, clock):
         assert try_code(site, account, code).status == 422, steps
 
 
-@since("02")
 @attack(20)
 def test_leading_zeros_belong_to_the_code(site, account, clock):
     now = clock.now() // TIME_STEP
@@ -199,7 +181,6 @@ def test_leading_zeros_belong_to_the_code(site, account, clock):
     assert try_code(site, account, code).path == "/"
 
 
-@since("02")
 @attack(21)
 def test_anything_but_six_digits_is_refused_and_spends_nothing(visitor, account):
     page = visitor.give_password(account)
@@ -213,7 +194,6 @@ def test_anything_but_six_digits_is_refused_and_spends_nothing(visitor, account)
     assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
-@since("02")
 @attack(7, 21)
 def test_odd_text_as_a_code_is_refused_in_words_and_spends_nothing(visitor, account):
     page = visitor.give_password(account)
@@ -229,7 +209,6 @@ def test_odd_text_as_a_code_is_refused_in_words_and_spends_nothing(visitor, acco
     assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
-@since("02")
 @attack(7)
 def test_a_code_that_is_missing_or_a_file_is_refused(visitor, account):
     target, data = visitor.give_password(account).filled_in(code="")
@@ -245,7 +224,6 @@ def test_a_code_that_is_missing_or_a_file_is_refused(visitor, account):
     assert answer.status == 422
 
 
-@since("02")
 @attack(25)
 def test_a_wrong_code_leaves_the_login_pending(visitor, account):
     visitor.give_password(account)
@@ -268,7 +246,6 @@ def sent_twice(site, account, to="/login", path=None, **values):
     return visitor, form
 
 
-@since("02")
 @attack(164)
 @pytest.mark.parametrize("to", ["/login", "/login?next=/%3Fa=b"])
 def test_a_second_click_is_taken_on_to_where_the_first_one_led(site, account, to):
@@ -282,7 +259,6 @@ def test_a_second_click_is_taken_on_to_where_the_first_one_led(site, account, to
     assert visitor.is_logged_in()
 
 
-@since("02")
 @attack(12, 164)
 def test_of_two_copies_sent_at_once_one_logs_in_and_the_other_changes_nothing(
     site, account
@@ -300,7 +276,6 @@ def test_of_two_copies_sent_at_once_one_logs_in_and_the_other_changes_nothing(
     assert not copy.is_logged_in()
 
 
-@since("02")
 @attack(12, 13, 30, 164)
 def test_a_thief_who_sends_the_form_again_from_elsewhere_is_not_logged_in(
     site, account
@@ -320,7 +295,6 @@ def test_a_thief_who_sends_the_form_again_from_elsewhere_is_not_logged_in(
     assert not visitor.is_logged_in()
 
 
-@since("02")
 @attack(93, 164)
 @never_red("step 01 has no second page that could be sent twice")
 def test_a_second_click_is_no_way_to_another_site(site, account):
@@ -334,7 +308,6 @@ def test_a_second_click_is_no_way_to_another_site(site, account):
         visitor.log_out()
 
 
-@since("02")
 @attack(93, 164)
 def test_of_those_who_are_in_only_the_login_s_forms_are_taken_on(site, account):
     visitor, form = sent_twice(site, account, code=account.authenticator.code())
@@ -380,8 +353,7 @@ def test_codes_that_were_used_count_towards_no_lockout_at_the_login(
         if number % 5 == 0:
             clock.move(15 * 60)
             copy.give_password(account)
-        page = copy.open("/login/code")
-        page = page.fill_in(code=account.authenticator.wrong_code())
+        page = copy.open("/login/code").fill_in(code=account.authenticator.wrong_code())
         assert page.status == 422
     clock.move(15 * 60)
 
@@ -394,26 +366,23 @@ def test_codes_that_were_used_count_towards_no_lockout_at_the_login(
 @rate_limited
 @never_red("step 04 has no account page and no reset")
 @pytest.mark.parametrize("way", ["/account/recovery-codes", "/reset/new"])
-def test_codes_that_were_used_count_towards_no_lockout_elsewhere(
-    site, account, clock, way
-):
-    def send(code):
-        """Send a code to a form that asks for it; return the page."""
-        new = {"password": NEW_PASSWORD, "confirm": NEW_PASSWORD}
-        known = {"current_password": account.password}
-        values = new if way == "/reset/new" else known
-        return visitor.open(way).fill_in(code=code, **values)
-
-    def open_link():
-        if way == "/reset/new":
-            visitor.open("/reset").fill_in(email=address)
-            visitor.open(urlsplit(site.mails()[-1].link).path)
-
-    [(address,)] = site.sql("SELECT email FROM users")
-    visitor, code = site.visitor(), account.authenticator.code()
+def test_codes_that_were_used_count_towards_no_lockout_elsewhere(site, kim, clock, way):
+    visitor, code = site.visitor(), kim.authenticator.code()
     busy = BusyClock(clock, visitor)
-    visitor.give_password(account).fill_in(code=code)
-    open_link()
+
+    def open_form():
+        """Open the form that asks for a code; the reset has one behind a link."""
+        if way == "/reset/new":
+            visitor.open(mailed_link(site))
+        return visitor.open(way)
+
+    def send(code):
+        if way == "/reset/new":
+            return choose(visitor.open(way), code)
+        return prove(visitor, kim, way, code=code)
+
+    visitor.give_password(kim).fill_in(code=code)
+    open_form()
     for _ in range(5):
         assert send(code).status == 422
     for number in range(19):
@@ -421,16 +390,15 @@ def test_codes_that_were_used_count_towards_no_lockout_elsewhere(
             busy.move(15 * 60)
         if number % 10 == 0:
             busy.move(20 * 60)
-            open_link()
-        assert send(account.authenticator.wrong_code()).status == 422
+            open_form()
+        assert send(kim.authenticator.wrong_code()).status == 422
     busy.move(15 * 60)
-    open_link()
+    open_form()
 
-    assert send(account.authenticator.code()).status == 200
+    assert send(kim.authenticator.code()).status == 200
     assert visitor.page.path in ("/login", "/account/recovery-codes")
 
 
-@since("02")
 @attack(80)
 def test_the_code_field_suits_an_authenticator_and_never_gives_a_code_back(
     visitor, account
@@ -445,7 +413,6 @@ def test_the_code_field_suits_an_authenticator_and_never_gives_a_code_back(
     assert again["value"] == ""
 
 
-@since("02")
 @attack(28)
 def test_a_login_that_was_pending_too_long_begins_again_and_says_so(
     visitor, account, clock
@@ -460,7 +427,6 @@ def test_a_login_that_was_pending_too_long_begins_again_and_says_so(
     assert visitor.give_password(account).fill_in(code=code).path == "/"
 
 
-@since("02")
 @attack(28)
 def test_a_pending_login_lives_ten_minutes(visitor, account, clock):
     page = visitor.give_password(account)
@@ -469,7 +435,6 @@ def test_a_pending_login_lives_ten_minutes(visitor, account, clock):
     assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
-@since("02")
 @attack(28)
 def test_looking_at_the_code_page_keeps_no_login_pending(visitor, account, clock):
     visitor.give_password(account)
@@ -480,7 +445,6 @@ def test_looking_at_the_code_page_keeps_no_login_pending(visitor, account, clock
     assert page.path == "/login"
 
 
-@since("02")
 @attack(106)
 def test_no_log_line_holds_a_secret(site, clock, log, capsys):
     journey = Journey(site, clock).go()
@@ -492,7 +456,6 @@ def test_no_log_line_holds_a_secret(site, clock, log, capsys):
 
 @gap
 @attack(106)
-@since("02")
 @until("05")
 def test_a_thief_who_guesses_codes_leaves_no_line_in_the_log(
     visitor, account, log, capsys
@@ -508,7 +471,6 @@ def test_a_thief_who_guesses_codes_leaves_no_line_in_the_log(
 
 @gap
 @attack(13, 18)
-@since("02")
 @until("02")
 def test_a_code_works_once_more_after_a_restart(site, account):
     code = account.authenticator.code()
@@ -521,7 +483,6 @@ def test_a_code_works_once_more_after_a_restart(site, account):
 
 @gap
 @attack(72)
-@since("02")
 @until("04")
 @rate_limited
 def test_a_thief_with_the_password_can_guess_codes_forever(visitor, account, clock):
@@ -538,7 +499,6 @@ def test_a_thief_with_the_password_can_guess_codes_forever(visitor, account, clo
     assert visitor.fill_in(code=account.authenticator.code()).path == "/"
 
 
-@since("02")
 @attack(3)
 def test_the_pages_after_the_password_belong_to_that_browser_alone(site, account):
     site.visitor().give_password(account)
