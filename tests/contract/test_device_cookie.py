@@ -2,7 +2,6 @@
 
 import json
 from base64 import urlsafe_b64decode
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,19 +25,23 @@ from tests.kit.device_cookies import stranger
 from tests.kit.device_cookies import use_up_passwords
 from tests.kit.device_cookies import with_device
 from tests.kit.guesses import LIMIT
+from tests.kit.guesses import MAX_WRONG_CODES_IN_A_ROW
 from tests.kit.guesses import WINDOW
+from tests.kit.guesses import guess_wrong_codes
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.phone import scan
+from tests.kit.reset_links import choose
+from tests.kit.reset_links import open_link
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import enrol
 from tests.kit.stage import register
 from tests.kit.work import counted_work
 from tests.kit.work import kinds
 
-pytestmark = rate_limited
+pytestmark = [since("06"), rate_limited]
 
 
 def use_up(site, account, path, **wrong):
@@ -55,28 +58,18 @@ def use_up(site, account, path, **wrong):
 
 @since("06g")
 @attack(146)
-def test_a_browser_known_from_before_gets_in_although_strangers_used_up_all_passwords(
-    site, kim
+@pytest.mark.parametrize("network", [OWNER, "2001:db8:0:9::1", "203.0.113.77"])
+def test_a_known_browser_gets_in_from_anywhere_when_strangers_used_up_all_passwords(
+    site, kim, network
 ):
     owner = known(site, kim)
     use_up_passwords(site)
 
     assert site.visitor(network=OWNER).give_password(kim).status == 429
-    owner.log_in(kim)
-
-
-@since("06g")
-@attack(146)
-@pytest.mark.parametrize("network", ["2001:db8:0:9::1", "203.0.113.77"])
-def test_it_is_the_browser_that_is_known_and_not_its_network(site, kim, network):
-    owner = known(site, kim)
-    use_up_passwords(site)
     owner.browser.network = network
-
     owner.log_in(kim)
 
 
-@since("06")
 @attack(146, 72)
 def test_a_browser_known_from_before_has_codes_that_a_password_thief_cannot_use_up(
     site, kim
@@ -90,7 +83,6 @@ def test_a_browser_known_from_before_has_codes_that_a_password_thief_cannot_use_
     assert page.path == "/"
 
 
-@since("06")
 @attack(146, 72)
 def test_codes_of_the_authenticator_neither(site, kim):
     owner = known(site, kim)
@@ -101,7 +93,6 @@ def test_codes_of_the_authenticator_neither(site, kim):
     owner.log_in(kim)
 
 
-@since("06")
 @attack(146)
 def test_all_browsers_of_an_owner_are_known(site, kim):
     first, second = known(site, kim), known(site, kim)
@@ -125,26 +116,15 @@ def test_a_known_browser_has_five_guesses_and_no_more(site, kim, clock):
     assert 0 < int(page.headers["Retry-After"]) <= WINDOW
     owner.browser.network = "203.0.113.77"
     assert owner.give_password(kim).status == 429
+    neighbour = site.visitor(network=OWNER)  # whose guesses are counted apart
+    for _ in range(LIMIT):
+        assert guess(neighbour).status == 422
+    assert guess(neighbour).status == 429
     clock.move(WINDOW)
 
     owner.log_in(kim)
 
 
-@since("06")
-@attack(146, 71)
-def test_guesses_of_a_known_browser_are_counted_with_it_alone(site, kim):
-    owner = known(site, kim)
-    for _ in range(LIMIT + 1):
-        page = guess(owner)
-    assert page.status == 429
-
-    neighbour = site.visitor(network=OWNER)
-    for _ in range(LIMIT):
-        assert guess(neighbour).status == 422
-    assert guess(neighbour).status == 429
-
-
-@since("06")
 @attack(146, 26)
 def test_wrong_codes_of_a_known_browser_bring_a_pause_as_well(site, kim, clock):
     owner = known(site, kim)
@@ -161,7 +141,6 @@ def test_wrong_codes_of_a_known_browser_bring_a_pause_as_well(site, kim, clock):
     owner.log_in(kim)
 
 
-@since("06")
 @attack(146, 131)
 def test_a_complete_login_gives_a_known_browser_its_guesses_back(site, kim):
     owner = known(site, kim)
@@ -176,7 +155,6 @@ def test_a_complete_login_gives_a_known_browser_its_guesses_back(site, kim):
 # When it is set, and how
 
 
-@since("06")
 @attack(146)
 def test_after_a_year_a_browser_is_a_stranger_again(site, kim, clock):
     owner, other = known(site, kim), known(site, kim)
@@ -211,21 +189,6 @@ def test_a_known_browser_needs_the_password_and_a_code(site, kim):
     assert not thief.is_logged_in()
 
 
-@since("06")
-@attack(146, 33)
-def test_a_logout_and_a_password_change_end_the_session_whatever_cookie_stays(
-    site, kim
-):
-    visitor = site.visitor()
-    visitor.log_in(kim)
-    copy = site.visitor().take_cookies_of(visitor)
-    assert copy.is_logged_in()
-    visitor.log_out()
-
-    assert device_of(copy) == device_of(visitor)
-    assert not copy.is_logged_in()
-
-
 @since("06g")
 @attack(146, 22)
 def test_the_cookie_of_one_user_is_none_for_another(site, kim):
@@ -237,7 +200,6 @@ def test_the_cookie_of_one_user_is_none_for_another(site, kim):
     visitor.log_in(other)
 
 
-@since("06")
 @attack(146, 22)
 def test_guesses_at_another_user_are_not_counted_with_the_cookie(site, kim):
     other = site.account()
@@ -250,7 +212,6 @@ def test_guesses_at_another_user_are_not_counted_with_the_cookie(site, kim):
     visitor.log_in(other)
 
 
-@since("06")
 @attack(146, 6)
 @pytest.mark.parametrize("name", ["KIM", " kim "])
 def test_a_known_browser_is_known_however_the_name_is_spelt(site, kim, name):
@@ -275,7 +236,6 @@ def forged_from(site, value):
     yield json.dumps(other)
 
 
-@since("06")
 @attack(146, 7)
 def test_a_cookie_that_we_did_not_sign_is_none(site, kim):
     owner = known(site, kim)
@@ -289,7 +249,6 @@ def test_a_cookie_that_we_did_not_sign_is_none(site, kim):
     owner.log_in(kim)
 
 
-@since("06")
 @attack(146, 7)
 @never_red("step 05 reads no cookie but the session")
 @pytest.mark.parametrize("name", ["nobody", "", " ", "kim\0", "k" * 256, "kimé"])
@@ -302,7 +261,6 @@ def test_a_cookie_with_any_name_does_no_harm(site, kim, name):
 # When it ends
 
 
-@since("06")
 @attack(146, 34)
 def test_a_password_change_ends_the_cookies_of_all_other_browsers(site, kim):
     thief, owner = known(site, kim), site.visitor(network=OWNER)
@@ -317,7 +275,6 @@ def test_a_password_change_ends_the_cookies_of_all_other_browsers(site, kim):
     owner.log_in(kim)
 
 
-@since("06")
 @attack(146, 83)
 def test_a_reset_ends_all_cookies(site, kim):
     owner, copy = known(site, kim), known(site, kim)
@@ -329,20 +286,13 @@ def test_a_reset_ends_all_cookies(site, kim):
         assert visitor.give_password(kim).status == 429
 
 
-def reset(site, account, password=NEW_PASSWORD):
-    """Set another password by a link; return the page that answers."""
-    visitor = site.visitor(network=OWNER)
-    visitor.open("/reset").fill_in(email=ADDRESS)
-    [mail] = [mail for mail in site.mails() if "/reset/" in mail.text]
-    page = visitor.open(urlsplit(mail.link).path)
-    values = {"password": password, "confirm": password}
-    page = page.fill_in(code=account.authenticator.code(), **values)
+def reset(site, account):
+    """Set another password by a link."""
+    page = choose(open_link(site), account.authenticator.code())
     assert page.path == "/login", page.text
-    account.password = password
-    return page
+    account.password = NEW_PASSWORD
 
 
-@since("06")
 @attack(146, 34)
 @pytest.mark.parametrize("path", ["/account/phone", "/account/recovery-codes"])
 def test_other_changes_leave_the_cookies_of_other_browsers(site, kim, path):
@@ -357,18 +307,11 @@ def test_other_changes_leave_the_cookies_of_other_browsers(site, kim, path):
 # What it does not skip
 
 
-@since("06")
 @attack(146, 72)
 def test_a_known_browser_skips_no_lockout_after_wrong_codes(site, kim, clock):
     owner = known(site, kim)
     assert device_of(owner)
-    for _ in range(4):
-        visitor = site.visitor(network=THIEF)
-        visitor.give_password(kim)
-        for _ in range(LIMIT):
-            page = visitor.open("/login/code")
-            page.fill_in(code=kim.authenticator.wrong_code())
-        clock.move(WINDOW)
+    guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
 
     page = owner.give_password(kim)
     assert page.status == 422
@@ -377,7 +320,6 @@ def test_a_known_browser_skips_no_lockout_after_wrong_codes(site, kim, clock):
     owner.log_in(kim)
 
 
-@since("06")
 @attack(146, 72)
 def test_wrong_codes_of_known_browsers_and_of_strangers_are_counted_together(
     site, kim, clock
@@ -406,7 +348,6 @@ def told(site):
 NEW_BROWSER = "Your Door account was used in a new browser"
 
 
-@since("06")
 @attack(146, 108)
 def test_a_login_in_a_new_browser_is_told_and_in_a_known_one_it_is_not(site, kim):
     told(site)
@@ -428,7 +369,6 @@ def test_a_login_in_a_new_browser_is_told_and_in_a_known_one_it_is_not(site, kim
     assert told(site) == [NEW_BROWSER]
 
 
-@since("06")
 @attack(146, 108)
 @pytest.mark.parametrize("forge", [lambda value: "", lambda value: value + "x"])
 def test_a_login_with_a_cookie_that_is_none_is_told(site, kim, forge):
@@ -439,7 +379,6 @@ def test_a_login_with_a_cookie_that_is_none_is_told(site, kim, forge):
     assert told(site) == [NEW_BROWSER]
 
 
-@since("06")
 @attack(146, 108)
 def test_a_login_after_a_reset_is_told_even_in_the_owner_s_browser(site, kim):
     owner = known(site, kim)
@@ -450,19 +389,15 @@ def test_a_login_after_a_reset_is_told_even_in_the_owner_s_browser(site, kim):
     assert told(site) == [NEW_BROWSER]
 
 
-@since("06")
 @attack(146, 108)
 def test_a_recovery_code_in_a_new_browser_is_told_as_such_too(site, kim):
     told(site)
     recover(site, kim, kim.recovery_code())
 
-    assert sorted(told(site)) == [
-        "A recovery code for your Door account was used",
-        NEW_BROWSER,
-    ]
+    used = "A recovery code for your Door account was used"
+    assert sorted(told(site)) == [used, NEW_BROWSER]
 
 
-@since("06")
 @attack(108)
 def test_a_first_authenticator_is_told_once_and_as_no_new_browser(site, clock):
     account = register(site.visitor())
@@ -475,7 +410,6 @@ def test_a_first_authenticator_is_told_once_and_as_no_new_browser(site, clock):
 # A hundred wrong passwords in a row
 
 
-@since("06")
 @attack(149)
 def test_after_a_hundred_wrong_passwords_no_stranger_s_password_is_looked_at(
     site, kim, clock
@@ -498,7 +432,6 @@ def test_after_a_hundred_wrong_passwords_no_stranger_s_password_is_looked_at(
     assert site.visitor(network=OWNER).give_password(kim).status == 422
 
 
-@since("06")
 @attack(149)
 def test_a_known_browser_still_takes_the_password_and_ends_the_row(site, kim, clock):
     owner = known(site, kim)
@@ -507,25 +440,16 @@ def test_a_known_browser_still_takes_the_password_and_ends_the_row(site, kim, cl
     page = guess(owner)
     assert page.status == 422
     assert LOCKED not in page.text
+    assert owner.give_password(kim).path == "/login/code"
+    elsewhere = site.visitor(network="203.0.113.77")
+    assert LOCKED in elsewhere.give_password(kim).text  # half a login ends nothing
     owner.log_in(kim)
 
-    site.visitor(network="203.0.113.77").log_in(kim)
+    elsewhere.log_in(kim)
     guess_in_a_row(site, clock, MAX_WRONG_PASSWORDS_IN_A_ROW - 1)
     site.visitor(network=OWNER).log_in(kim)
 
 
-@since("06")
-@attack(149)
-def test_half_a_login_in_a_known_browser_does_not_end_the_row(site, kim, clock):
-    owner = known(site, kim)
-    guess_in_a_row(site, clock, MAX_WRONG_PASSWORDS_IN_A_ROW)
-    assert owner.give_password(kim).path == "/login/code"
-
-    page = site.visitor(network="203.0.113.77").give_password(kim)
-    assert LOCKED in page.text
-
-
-@since("06")
 @attack(149)
 def test_a_cookie_of_another_user_or_of_an_old_password_is_no_way_around(
     site, kim, clock
@@ -541,7 +465,6 @@ def test_a_cookie_of_another_user_or_of_an_old_password_is_no_way_around(
         assert LOCKED in page.text
 
 
-@since("06")
 @attack(149, 82)
 def test_a_reset_ends_the_row(site, kim, clock):
     guess_in_a_row(site, clock, MAX_WRONG_PASSWORDS_IN_A_ROW)
@@ -553,7 +476,6 @@ def test_a_reset_ends_the_row(site, kim, clock):
     site.visitor(network=OWNER).log_in(kim)
 
 
-@since("06")
 @attack(149)
 @never_red("step 05 counts no passwords in a row")
 def test_a_complete_login_ends_the_row_before_it_is_full(site, kim, clock):
@@ -562,7 +484,6 @@ def test_a_complete_login_ends_the_row_before_it_is_full(site, kim, clock):
         site.visitor(network=OWNER).log_in(kim)
 
 
-@since("06")
 @attack(149)
 @never_red("step 05 counts no passwords in a row")
 def test_guesses_that_the_pause_stops_are_not_in_the_row(site, kim, clock):
@@ -573,7 +494,6 @@ def test_guesses_that_the_pause_stops_are_not_in_the_row(site, kim, clock):
     site.visitor(network=OWNER).log_in(kim)
 
 
-@since("06")
 @attack(149, 108)
 def test_the_owner_is_told_once_what_to_do(site, kim, clock):
     told(site)
@@ -581,9 +501,8 @@ def test_the_owner_is_told_once_what_to_do(site, kim, clock):
     assert told(site) == []
     guess_in_a_row(site, clock, 1)
     mails = site.mails(routine=True)
-    assert [m.subject for m in mails] == [
-        "Your Door password is locked. Please reset it"
-    ]
+    subject = "Your Door password is locked. Please reset it"
+    assert [mail.subject for mail in mails] == [subject]
     mail = mails[0]
     assert mail.to == ADDRESS
     assert "a hundred wrong passwords" in mail.text
@@ -593,7 +512,6 @@ def test_the_owner_is_told_once_what_to_do(site, kim, clock):
     assert told(site) == []
 
 
-@since("06")
 @attack(1, 149)
 def test_unknown_names_get_the_same_answers(site, kim, clock, monkeypatch):
     for name in ("kim", "nobody"):
@@ -616,19 +534,12 @@ def test_unknown_names_get_the_same_answers(site, kim, clock, monkeypatch):
     assert costs[0][0] == 1
 
 
-@since("06")
 @attack(72, 149)
 def test_while_the_codes_are_locked_a_right_password_costs_what_a_wrong_one_does(
     site, kim, clock, monkeypatch
 ):
     device_of(known(site, kim))
-    for _ in range(4):
-        visitor = site.visitor(network=THIEF)
-        visitor.give_password(kim)
-        for _ in range(LIMIT):
-            page = visitor.open("/login/code")
-            page.fill_in(code=kim.authenticator.wrong_code())
-        clock.move(WINDOW)
+    guess_wrong_codes(site, kim, clock, MAX_WRONG_CODES_IN_A_ROW)
     costs = []
     for number, password in enumerate(("wrong", kim.password)):
         page = stranger(site, number).open("/login")
@@ -640,7 +551,6 @@ def test_while_the_codes_are_locked_a_right_password_costs_what_a_wrong_one_does
     assert costs[0] == costs[1]
 
 
-@since("06")
 @attack(149)
 @never_red("step 05 counts no passwords in a row")
 def test_a_user_who_registers_a_name_that_was_guessed_gets_in(site, clock):
