@@ -36,6 +36,12 @@ def try_password(site, username, password):
     return page.fill_in(username=username, password=password)
 
 
+def login_form(visitor, account):
+    """Return where the form of the password page goes, and what it sends if right."""
+    page = visitor.open("/login")
+    return page.filled_in(username=account.username, password=account.password)
+
+
 def test_the_protected_page_sends_a_visitor_to_the_login(visitor):
     page = visitor.open("/")
 
@@ -64,9 +70,8 @@ def test_an_unknown_name_and_a_wrong_password_get_the_same_answer(
     wrong = try_password(site, account_without_factor.username, "wrong")
 
     assert stranger.status == wrong.status == 422
-    assert without_what_differs(stranger, "stranger") == without_what_differs(
-        wrong, account_without_factor.username
-    )
+    same = without_what_differs(wrong, account_without_factor.username)
+    assert without_what_differs(stranger, "stranger") == same
     assert sorted(stranger.headers.keys()) == sorted(wrong.headers.keys())
 
 
@@ -104,9 +109,9 @@ def test_an_unknown_name_costs_the_same_hash_as_a_wrong_password(
 @attack(76)
 def test_a_password_may_be_typed_on_a_keyboard_that_does_not_compose_letters(site):
     composed, decomposed = "n\u00e9es de la lune rousse", "ne\u0301es de la lune rousse"
-    account = register(site.visitor(), password=composed)
-
-    assert try_password(site, account.username, decomposed).path == "/enrol"
+    for chosen, typed in ((composed, decomposed), (decomposed, composed)):
+        account = register(site.visitor(), password=chosen)
+        assert try_password(site, account.username, typed).path == "/enrol"
 
 
 @attack(2)
@@ -157,15 +162,8 @@ def test_odd_text_in_a_field_is_refused_in_words(
 ):
     for text in ODD_TEXTS:
         clock.move(15 * 60)
-        values = {
-            "username": account_without_factor.username,
-            "password": account_without_factor.password,
-        }
-        values[field] = text
-        target, data = visitor.open("/login").filled_in(**values)
-        data = {
-            name: text.encode(errors="surrogatepass") for name, text in data.items()
-        }
+        target, data = login_form(visitor, account_without_factor)
+        data[field] = text.encode(errors="surrogatepass")
 
         page = visitor.send(target, data)
 
@@ -176,10 +174,7 @@ def test_odd_text_in_a_field_is_refused_in_words(
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
 def test_a_missing_field_is_refused_in_words(visitor, account_without_factor, field):
-    target, data = visitor.open("/login").filled_in(
-        username=account_without_factor.username,
-        password=account_without_factor.password,
-    )
+    target, data = login_form(visitor, account_without_factor)
     del data[field]
 
     page = visitor.send(target, data)
@@ -191,10 +186,7 @@ def test_a_missing_field_is_refused_in_words(visitor, account_without_factor, fi
 def test_of_a_field_that_comes_twice_the_first_one_counts(
     visitor, account_without_factor
 ):
-    target, data = visitor.open("/login").filled_in(
-        username=account_without_factor.username,
-        password=account_without_factor.password,
-    )
+    target, data = login_form(visitor, account_without_factor)
     data["username"] = ["stranger", account_without_factor.username]
 
     assert visitor.send(target, data).status == 422
@@ -203,26 +195,16 @@ def test_of_a_field_that_comes_twice_the_first_one_counts(
 @attack(7)
 @pytest.mark.parametrize("field", ["username", "password"])
 def test_a_file_in_the_place_of_text_is_refused(visitor, account_without_factor, field):
-    values = {
-        "username": account_without_factor.username,
-        "password": account_without_factor.password,
-    }
-    target, data = visitor.open("/login").filled_in(**values)
-    how = {
-        "content_type": "multipart/form-data; boundary=b",
-        "data": b"".join(
-            b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
-            % (
-                name.encode(),
-                b'; filename="f.txt"' if name == field else b"",
-                value.encode(),
-            )
-            for name, value in data.items()
-        )
-        + b"--b--\r\n",
-    }
-
-    page = visitor.ask("POST", target, **how)
+    target, data = login_form(visitor, account_without_factor)
+    part = b'--b\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n'
+    file = {field: b'; filename="f.txt"'}
+    parts = [
+        part % (name.encode(), file.get(name, b""), value.encode())
+        for name, value in data.items()
+    ]
+    multipart = "multipart/form-data; boundary=b"
+    body = b"".join([*parts, b"--b--\r\n"])
+    page = visitor.ask("POST", target, data=body, content_type=multipart)
 
     assert page.status == 422
     assert not visitor.is_logged_in()

@@ -11,6 +11,8 @@ from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 
+pytestmark = since("06")
+
 MINUTE = 60  # seconds
 HOUR = 60 * MINUTE
 IDLE = 30 * MINUTE
@@ -68,7 +70,6 @@ def test_a_user_who_opens_a_page_from_time_to_time_stays_logged_in(
     assert visitor.is_logged_in()
 
 
-@since("06")
 @attack(37)
 @pytest.mark.parametrize("path", ["/static/style.css", "/healthz", "/nothing"])
 def test_what_needs_no_login_keeps_none_alive(site, account, clock, path):
@@ -83,7 +84,6 @@ def test_what_needs_no_login_keeps_none_alive(site, account, clock, path):
 NEW_KEY = "another key, as long as one has to be"
 
 
-@since("06")
 @attack(163)
 @never_red("Flask knows earlier keys; the step before has no setting for them")
 def test_a_key_that_is_changed_by_plan_ends_no_session(site, account, clock):
@@ -109,7 +109,6 @@ def test_a_key_that_was_stolen_and_replaced_opens_nothing(site, account):
     assert not after.is_logged_in()
 
 
-@since("06")
 @attack(37)
 def test_a_form_that_was_left_open_for_too_long_changes_nothing(site, account, clock):
     visitor = logged_in(site, account)
@@ -124,7 +123,6 @@ def test_a_form_that_was_left_open_for_too_long_changes_nothing(site, account, c
     site.visitor().log_in(account)
 
 
-@since("06")
 @attack(37)
 def test_a_session_that_ended_leads_back_to_its_page(site, account, clock):
     visitor = logged_in(site, account)
@@ -138,7 +136,6 @@ def test_a_session_that_ended_leads_back_to_its_page(site, account, clock):
 # Half a day
 
 
-@since("06")
 @attack(37)
 def test_a_session_ends_after_twelve_hours_whatever_is_done(site, account, clock):
     visitor = logged_in(site, account)
@@ -149,7 +146,6 @@ def test_a_session_ends_after_twelve_hours_whatever_is_done(site, account, clock
     assert not visitor.is_logged_in()
 
 
-@since("06")
 @attack(37)
 @pytest.mark.parametrize("path", CHANGES)
 def test_password_and_code_begin_twelve_hours_anew(site, account, clock, path):
@@ -162,7 +158,6 @@ def test_password_and_code_begin_twelve_hours_anew(site, account, clock, path):
     assert not visitor.is_logged_in()
 
 
-@since("06")
 @attack(37)
 def test_a_refused_change_begins_nothing_anew(site, account, clock):
     visitor = logged_in(site, account)
@@ -174,7 +169,6 @@ def test_a_refused_change_begins_nothing_anew(site, account, clock):
     assert not visitor.is_logged_in()
 
 
-@since("06")
 @attack(37)
 def test_another_login_of_the_same_user_does_not_extend_this_one(site, account, clock):
     visitor = logged_in(site, account)
@@ -189,7 +183,6 @@ def test_another_login_of_the_same_user_does_not_extend_this_one(site, account, 
 # Cookies that somebody copied
 
 
-@since("06")
 @attack(37, 33)
 def test_a_copied_cookie_ends_by_itself_while_the_owner_goes_on(site, account, clock):
     owner = logged_in(site, account)
@@ -200,22 +193,6 @@ def test_a_copied_cookie_ends_by_itself_while_the_owner_goes_on(site, account, c
     assert owner.is_logged_in()
 
 
-@since("06")
-@attack(37, 33)
-def test_a_copied_cookie_that_is_used_lives_no_longer_than_its_login(
-    site, account, clock
-):
-    owner = logged_in(site, account)
-    thief = site.visitor().take_cookies_of(owner)
-    assert stay(thief, clock, LIFETIME)
-    late = site.visitor().take_cookies_of(thief)
-    clock.move(1)
-
-    assert not thief.is_logged_in()
-    assert not late.is_logged_in()
-
-
-@since("06")
 @never_red("in the step before no session is over by itself")
 @attack(37, 33)
 def test_logging_out_of_a_session_that_is_over_ends_the_copies_that_are_not(
@@ -230,7 +207,6 @@ def test_logging_out_of_a_session_that_is_over_ends_the_copies_that_are_not(
     assert not thief.is_logged_in()
 
 
-@since("06")
 @attack(37, 130)
 def test_a_session_of_the_step_before_asks_for_a_login(site, account):
     visitor = logged_in(site, account)
@@ -255,7 +231,6 @@ def hashes_of(site):
     return [row[0] for row in site.sql("SELECT password_hash FROM users ORDER BY id")]
 
 
-@since("06")
 @attack(9)
 def test_the_next_login_renews_a_hash_with_old_parameters_once(site, account):
     newer = site.start_again(PASSWORD_HASH_METHOD=NEWER)
@@ -270,7 +245,6 @@ def test_the_next_login_renews_a_hash_with_old_parameters_once(site, account):
     site.visitor().log_in(account)
 
 
-@since("06")
 @attack(9)
 def test_a_wrong_password_renews_nothing_and_other_users_stay(site, account):
     other = site.account()

@@ -18,7 +18,7 @@ from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
 
-pytestmark = rate_limited
+pytestmark = [since("05"), rate_limited]
 
 KIM, LEE = "kim@example.org", "lee@example.org"
 MINUTE, DAY = 60, 24 * 60 * 60
@@ -49,7 +49,6 @@ def open_link(site, mail):
 # Emails that anybody may ask for
 
 
-@since("05")
 @attack(147)
 @pytest.mark.parametrize("every", [1, 6, 19, 20])
 def test_an_owner_who_asks_has_a_link_that_works_however_often_strangers_ask(
@@ -76,7 +75,6 @@ def test_an_owner_who_asks_has_a_link_that_works_however_often_strangers_ask(
     assert page.path == "/login", page.text
 
 
-@since("05")
 @attack(147)
 def test_a_link_ends_at_its_time_however_often_it_was_sent(site, kim, clock):
     ask_for_link(site.visitor())
@@ -91,7 +89,6 @@ def test_a_link_ends_at_its_time_however_often_it_was_sent(site, kim, clock):
     assert open_link(site, second).path == "/reset"
 
 
-@since("05")
 @attack(146, 91)
 @pytest.mark.parametrize(
     ("ask", "address", "subject"),
@@ -123,7 +120,6 @@ def test_what_strangers_ask_for_is_bounded_and_brings_no_pause_to_its_owner(
         assert open_link(site, inbox[0]).path == "/reset/new"
 
 
-@since("05")
 @attack(146, 91)
 def test_wishes_of_strangers_for_another_code_bring_no_pause_to_its_owner(site):
     owner = site.visitor()
@@ -144,7 +140,6 @@ def test_wishes_of_strangers_for_another_code_bring_no_pause_to_its_owner(site):
     assert page.fill_in(email_code=inbox[0].code).path == "/enrol"
 
 
-@since("05")
 @attack(146, 48)
 def test_wrong_email_codes_of_strangers_are_counted_with_them_alone(site):
     page = ask_for_account(site.visitor())
@@ -159,7 +154,6 @@ def test_wrong_email_codes_of_strangers_are_counted_with_them_alone(site):
     assert page.fill_in(email_code=mail.code).path == "/enrol"
 
 
-@since("05")
 @attack(71, 91, 146)
 @pytest.mark.parametrize("ask", [ask_for_link, ask_for_account, ask_twice])
 def test_a_network_may_ask_twenty_times_and_a_48_a_hundred_times(site, ask):
