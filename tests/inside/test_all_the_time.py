@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.kit.accounts import logged_in
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
@@ -124,8 +125,7 @@ def test_a_connection_that_the_database_has_closed_is_replaced_unnoticed(step, c
 @since("02")
 @never_red("the step before sends no cookie either")
 def test_looking_around_brings_no_cookie_with_every_page(site, account, clock):
-    visitor = site.visitor()
-    visitor.log_in(account)
+    visitor = logged_in(site, account)
     for _ in range(3):
         clock.move(20)
         assert "Set-Cookie" not in visitor.ask("GET", "/").headers

@@ -4,7 +4,6 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -15,7 +14,11 @@ from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.production import SETTINGS as GOOD
+from tests.kit.programs import bare_copy
+from tests.kit.programs import run_python
 from tests.kit.servers import need_gunicorn
+
+pytestmark = since("06")
 
 SLOW_HASH = "scrypt:32768:8:3"
 OTHER_KEY = "b5860472c9d1e5f3a8b60427c9d1e5f3a8b604c2d7e9f1a3"
@@ -191,28 +194,12 @@ def named(text):
 @pytest.fixture
 def folder(step, tmp_path):
     """Return a copy of the step, without what a developer leaves in it."""
-    hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
-    return shutil.copytree(step.folder, tmp_path / "step", ignore=hidden)
-
-
-def run(folder, *command, **variables):
-    """Run a command in the step's folder with these variables; return how it ended."""
-    known = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP"}
-    environment = {name: os.environ[name] for name in known & set(os.environ)}
-    return subprocess.run(
-        [sys.executable, *command],
-        cwd=folder,
-        env=environment | variables,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return bare_copy(step.folder, tmp_path / "step")
 
 
 # What production asks for
 
 
-@since("06")
 @attack(99)
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_a_setting_that_is_unsafe_in_production_is_named(start, name, value):
@@ -223,7 +210,6 @@ def test_a_setting_that_is_unsafe_in_production_is_named(start, name, value):
     assert value.strip() in ("", "1", "2") or value not in message
 
 
-@since("06")
 @attack(99)
 @pytest.mark.parametrize("value", NO_DATABASES)
 @never_red("the step before lets the driver fail, with an error of its own")
@@ -270,7 +256,6 @@ def test_all_that_is_wrong_is_said_at_once_and_no_value(start):
         assert value not in message
 
 
-@since("06")
 @attack(99)
 def test_no_password_of_ours_travels_in_the_clear(start):
     assert refusal(start, GOOD | ACCOUNT) == ""
@@ -280,7 +265,6 @@ def test_no_password_of_ours_travels_in_the_clear(start):
         assert named(refusal(start, variables)) == {"MAIL_USE_TLS"}, server
 
 
-@since("06")
 @attack(156)
 @pytest.mark.parametrize(("name", "variables"), IN_THE_CLEAR)
 def test_nothing_leaves_this_machine_in_the_clear(start, name, variables):
@@ -310,7 +294,6 @@ def test_a_database_elsewhere_is_reached_by_tls_without_being_asked(start):
         assert sslmode_of(start, f"postgres://door@{rest}") == "require", rest
 
 
-@since("06")
 @attack(156)
 @never_red("the step before uses SQLite, and leaves an address as it is")
 def test_what_asks_for_more_than_tls_or_stays_here_is_left_alone(start):
@@ -319,7 +302,6 @@ def test_what_asks_for_more_than_tls_or_stays_here_is_left_alone(start):
     assert sslmode_of(start, url, PGSSLMODE="verify-full") is None  # libpq reads it
 
 
-@since("06")
 @attack(156)
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "", "127.1.2.3"])
 @never_red("the step before uses SQLite, and leaves an address as it is")
@@ -328,7 +310,6 @@ def test_a_database_on_this_machine_needs_no_tls(start, host):
     assert sslmode_of(start, "postgresql://door@/door?host=/run/postgresql") is None
 
 
-@since("06")
 @attack(156)
 @never_red("the step before uses SQLite, and leaves an address as it is")
 def test_in_a_network_of_containers_the_address_may_do_without_tls(start):
@@ -337,7 +318,6 @@ def test_in_a_network_of_containers_the_address_may_do_without_tls(start):
     assert refusal(start, GOOD | {"MAIL_USE_TLS": "no", "MAIL_SERVER": "mail"}) == ""
 
 
-@since("06")
 @attack(156)
 def test_tls_to_the_mail_server_depends_on_where_it_is(start):
     def tls(**variables):
@@ -363,7 +343,7 @@ def test_a_process_ends_with_the_names_and_without_a_value(request, folder, comm
         command = ["-c", command]
     wrong = {"SECRET_KEY": "sesame", "TOTP_KEYS": "parsley,thyme", "PROXIES": "0"}
     wrong |= {"BASE_URL": "http://marjoram.example", "MAIL_PASSWORD": "rosemary"}
-    done = run(folder, *command, **wrong)
+    done = run_python(folder, *command, **wrong)
 
     assert done.returncode != 0
     said = done.stdout + done.stderr
@@ -376,29 +356,27 @@ def test_a_process_ends_with_the_names_and_without_a_value(request, folder, comm
 @attack(99)
 def test_a_copy_of_the_example_is_refused(folder):
     shutil.copy(folder / ".env.example", folder / ".env")
-    done = run(folder, "-c", "import wsgi")
+    done = run_python(folder, "-c", "import wsgi")
 
     assert done.returncode != 0
     assert {*GOOD} <= named(done.stderr)
 
 
-@since("06")
 @attack(99, 102)
 @pytest.mark.parametrize("value", ["1", "true", "yes"])
 def test_gunicorn_does_not_serve_a_debugger(request, folder, value):
     need_gunicorn(request.config)
     command = ["-m", "gunicorn", "--check-config", "wsgi:app"]
-    done = run(folder, *command, **GOOD, FLASK_DEBUG=value)
+    done = run_python(folder, *command, **GOOD, FLASK_DEBUG=value)
 
     assert done.returncode != 0
     assert named(done.stderr) & {*GOOD, "FLASK_DEBUG"} == {"FLASK_DEBUG"}
 
 
-@since("06")
 @attack(99)
 @pytest.mark.parametrize("command", ["routes", "db upgrade", "mail-worker", "prune"])
 def test_no_command_starts_without_settings_unless_in_development(folder, command):
-    done = run(folder, "-m", "flask", *command.split())
+    done = run_python(folder, "-m", "flask", *command.split())
 
     assert done.returncode != 0
     assert "SECRET_KEY" in done.stderr
@@ -411,7 +389,7 @@ def test_no_command_starts_without_settings_unless_in_development(folder, comman
 def test_a_good_configuration_starts(request, folder):
     need_gunicorn(request.config)
     command = ["-m", "gunicorn", "--check-config", "wsgi:app"]
-    done = run(folder, *command, **GOOD)
+    done = run_python(folder, *command, **GOOD)
 
     assert done.returncode == 0, done.stderr
     assert not (folder / "instance").exists()
@@ -451,8 +429,8 @@ def test_several_keys_may_be_given(start, blank):
 @never_red("the step before starts without settings as well")
 @attack(140)
 def test_development_works_with_nothing(folder):
-    typed = run(folder, "-m", "flask", "--debug", "routes")
-    set_once = run(folder, "-m", "flask", "db", "upgrade", FLASK_DEBUG="1")
+    typed = run_python(folder, "-m", "flask", "--debug", "routes")
+    set_once = run_python(folder, "-m", "flask", "db", "upgrade", FLASK_DEBUG="1")
 
     assert typed.returncode == set_once.returncode == 0, typed.stderr + set_once.stderr
 
@@ -460,7 +438,6 @@ def test_development_works_with_nothing(folder):
 # What cannot be set
 
 
-@since("06")
 @attack(114)
 @pytest.mark.parametrize("more", [{}, {"FLASK_DEBUG": "1"}], ids=["", "debug"])
 def test_no_variable_makes_development_of_production(start, more):
@@ -469,7 +446,6 @@ def test_no_variable_makes_development_of_production(start, more):
     assert {*GOOD} <= named(message)
 
 
-@since("06")
 @attack(114)
 def test_no_variable_makes_hashing_cheap_or_opens_a_way_around(step, start):
     assert settings_of(step)
@@ -497,7 +473,6 @@ def test_nothing_of_the_demo_is_left_in_the_code(step):
 # How it is written down
 
 
-@since("06")
 @attack(99)
 def test_the_example_lists_just_the_settings_that_there_are(step):
     example = dotenv_values(step.folder / ".env.example")
@@ -506,7 +481,6 @@ def test_the_example_lists_just_the_settings_that_there_are(step):
     assert list(example)[:6] == list(GOOD)
 
 
-@since("06")
 @attack(99)
 def test_a_database_is_reached_by_any_spelling_of_postgresql(start):
     address = "door:a-password@db.example.org:5432/door?sslmode=require"
@@ -522,7 +496,6 @@ def test_a_database_is_reached_by_any_spelling_of_postgresql(start):
         assert url.render_as_string(hide_password=False).endswith(f"//{address}")
 
 
-@since("06")
 @attack(99)
 def test_a_switch_may_be_spelt_in_many_ways(start):
     for value in ("", "1", "on", "true", "Yes", "TRUE", "y", "yes\r", " yes "):
@@ -533,7 +506,6 @@ def test_a_switch_may_be_spelt_in_many_ways(start):
         assert app.extensions["mail"].use_tls is False, value
 
 
-@since("06")
 @attack(99)
 @never_red("the step before has no settings for production")
 def test_a_list_may_have_commas_and_spaces(start):
@@ -546,7 +518,6 @@ def test_a_list_may_have_commas_and_spaces(start):
         assert app.config["TRUSTED_HOSTS"][1:] == ["a.example", "b.example"], value
 
 
-@since("06")
 @attack(99)
 @never_red("the step before has no settings for production")
 def test_the_end_of_a_line_from_windows_belongs_to_no_value(start):
@@ -555,7 +526,6 @@ def test_the_end_of_a_line_from_windows_belongs_to_no_value(start):
     assert [name for name in GOOD if "\r" in app.config[name]] == []
 
 
-@since("06")
 @attack(156)
 @pytest.mark.parametrize(
     "url",

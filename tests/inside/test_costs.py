@@ -49,6 +49,12 @@ def email_of(address):
     return address if "@" in address else f"kim@{address}"
 
 
+def kimberly(site, address):
+    """Return the account of somebody with an address, who has a phone."""
+    account = register(site.visitor(), email=email_of(address), username="kimberly")
+    return add_second_factor(site, account)
+
+
 def at_the_registration(site, password, address):
     """Return the form in which somebody new chooses a password, as it is sent."""
     page = site.visitor(network="192.0.2.1").open("/register")
@@ -58,9 +64,7 @@ def at_the_registration(site, password, address):
 
 def at_the_reset(site, password, address):
     """Return the form behind a link, as it is sent."""
-    account = add_second_factor(
-        site, register(site.visitor(), email=email_of(address), username="kimberly")
-    )
+    account = kimberly(site, address)
     page = open_link(site, email_of(address))
     new = {"password": password, "confirm": password}
     return page, page.filled_in(code=account.authenticator.code(), **new)
@@ -68,9 +72,7 @@ def at_the_reset(site, password, address):
 
 def at_the_change(site, password, address):
     """Return the form of the account, as it is sent."""
-    account = add_second_factor(
-        site, register(site.visitor(), email=email_of(address), username="kimberly")
-    )
+    account = kimberly(site, address)
     visitor = site.visitor()
     visitor.log_in(account)
     page = visitor.open("/account/password")
@@ -377,21 +379,3 @@ def test_for_three_hours_the_owner_gets_through_whatever_a_password_thief_does(
 
     assert tries > 10
     assert thief.times > 20
-
-
-@since("05")
-@attack(148, 72)
-def test_an_owner_who_comes_hours_after_the_lockout_gets_through_at_once(site, clock):
-    account = kim_with_factor(site)
-    thief, owner = Thief(site, account), Owner(site, account)
-    for _ in range(3 * 60 // 15):
-        thief.annoy()
-        clock.move(WINDOW)
-        owner.read()
-
-    assert thief.times_locked > 5
-    assert site.visitor(network="192.0.2.1").give_password(account).status == 422
-    owner.reset(NEW_PASSWORD, account.authenticator.code())
-    owner.log_in()
-    subjects = [mail.subject for _, mail in owner.inbox]
-    assert subjects.count("Your Door password is locked. Please reset it") == 1

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from contextlib import closing
 from threading import Timer
-from urllib.parse import urlsplit
 
 import flask_migrate
 import pytest
@@ -16,9 +15,17 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.exc import OperationalError
 
+from tests.kit.accounts import NEW_PASSWORD
 from tests.kit.accounts import ask_for_a_code
+from tests.kit.accounts import logged_in
+from tests.kit.accounts import prove
 from tests.kit.accounts import recover
+from tests.kit.accounts import register_kim
+from tests.kit.guesses import MAX_WRONG_CODES_IN_A_ROW
+from tests.kit.guesses import guess_password
+from tests.kit.guesses import guess_wrong_codes
 from tests.kit.journey import Journey
+from tests.kit.journey import bytes_of
 from tests.kit.journey import found_in
 from tests.kit.marks import attack
 from tests.kit.marks import gap
@@ -28,6 +35,8 @@ from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.phone import scan
+from tests.kit.reset_links import choose
+from tests.kit.reset_links import open_link
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import STEPS
 from tests.kit.stage import Stage
@@ -39,10 +48,14 @@ OF_THE_REQUEST = re.compile(
 )
 
 
-def bytes_of(site):
-    """Return all that the files of a database hold."""
-    files = site.database.parent.glob(f"{site.database.name}*")
-    return b"".join(file.read_bytes() for file in files)
+def copy_a_secret(site, account):
+    """Give everybody the secret of one user, as it is encrypted."""
+    [(secret,)] = site.sql(
+        "SELECT encrypted_secret FROM second_factors JOIN users ON id = user_id"
+        " WHERE username = ?",
+        account.username,
+    )
+    site.sql("UPDATE second_factors SET encrypted_secret = ?", secret)
 
 
 def cells_of(site):
@@ -115,17 +128,7 @@ def test_a_stolen_database_is_of_no_use_without_the_keys(site, account):
 def test_a_secret_moved_to_another_user_is_not_accepted(step, clock):
     site = step.start(clock, TESTING=False)
     victim, thief = site.account(), site.account()
-    thief_row, victim_row = (
-        site.sql("SELECT id FROM users WHERE username = ?", account.username)[0][0]
-        for account in (thief, victim)
-    )
-    site.sql(
-        "UPDATE second_factors SET encrypted_secret = "
-        "(SELECT encrypted_secret FROM second_factors WHERE user_id = ?) "
-        "WHERE user_id = ?",
-        thief_row,
-        victim_row,
-    )
+    copy_a_secret(site, thief)
 
     for authenticator in (victim.authenticator, thief.authenticator):
         visitor = site.visitor()
@@ -197,17 +200,13 @@ def test_a_hash_of_an_unknown_kind_is_rejected_like_a_wrong_password(
 @since("05")
 @attack(160)
 @pytest.mark.parametrize("stored", UNREADABLE_HASHES[:4])
-def test_a_user_with_an_unknown_hash_gets_in_by_the_reset(site, account, stored):
+def test_a_user_with_an_unknown_hash_gets_in_by_the_reset(site, kim, stored):
     site.sql("UPDATE users SET password_hash = ?", stored)
-    [(address,)] = site.sql("SELECT email FROM users")
-    visitor = site.visitor()
-    assert visitor.give_password(account).status == 422
-    visitor.open("/reset").fill_in(email=address)
-    page = visitor.open(urlsplit(site.mails()[-1].link).path)
+    assert site.visitor().give_password(kim).status == 422
 
-    assert page.fill_in(**new_password(account)).path == "/login"
-    account.password = new_password(account)["password"]
-    site.visitor().log_in(account)
+    assert choose(open_link(site), kim.recovery_code()).path == "/login"
+    kim.password = NEW_PASSWORD
+    site.visitor().log_in(kim)
 
 
 def lose_the_keys(site):
@@ -217,12 +216,7 @@ def lose_the_keys(site):
 
 def copy_a_row(site):
     """Give everybody the secret of somebody else."""
-    other = site.account()
-    [(number,)] = site.sql("SELECT id FROM users WHERE username = ?", other.username)
-    [(secret,)] = site.sql(
-        "SELECT encrypted_secret FROM second_factors WHERE user_id = ?", number
-    )
-    site.sql("UPDATE second_factors SET encrypted_secret = ?", secret)
+    copy_a_secret(site, site.account())
     return site.start_again(TESTING=False)
 
 
@@ -277,14 +271,8 @@ def test_a_code_that_could_not_be_checked_stays_good(site, account, clock):
 @rate_limited
 @never_red("on step 04 any number of wrong codes leads to no lockout")
 def test_codes_that_could_not_be_checked_bring_on_no_lockout(site, account, clock):
-    broken = lose_the_keys(site)
-    for _ in range(5):
-        visitor = broken.visitor()
-        visitor.give_password(account)
-        for _ in range(5):
-            page = visitor.open("/login/code").fill_in(code="000000")
-            assert page.status == 422
-        clock.move(15 * 60)
+    guess_wrong_codes(lose_the_keys(site), account, clock, MAX_WRONG_CODES_IN_A_ROW)
+    clock.move(15 * 60)
 
     site.visitor().log_in(account)
     assert site.mails() == []
@@ -294,29 +282,21 @@ def test_codes_that_could_not_be_checked_bring_on_no_lockout(site, account, cloc
 @attack(160, 79)
 @rate_limited
 def test_in_the_account_and_at_the_reset_an_unreadable_secret_is_no_500(
-    site, account, clock
+    site, kim, clock
 ):
-    visitor = site.visitor()
-    visitor.log_in(account)
+    visitor = logged_in(site, kim)
     broken = write_nonsense(site)
-    logged_in = broken.visitor().take_cookies_of(visitor)
-    [(address,)] = site.sql("SELECT email FROM users")
-    visitor.open("/reset").fill_in(email=address)
-    page = visitor.open(urlsplit(site.mails()[-1].link).path)
-    at_reset = broken.visitor().take_cookies_of(visitor)
+    there = broken.visitor().take_cookies_of(visitor)
+    at_reset = broken.visitor().take_cookies_of(open_link(site).visitor)
     for number in range(25):
         if number % 5 == 0:
             clock.move(15 * 60)
-        proof = {"current_password": account.password, "code": "000000"}
-        logged_in.open("/account/recovery-codes").fill_in(**proof)
+        page = prove(there, kim, "/account/recovery-codes", code="000000")
+        assert page.status == 422
         if number < 5:
-            page = at_reset.open("/reset/new")
-            page = page.fill_in(**new_password(account) | {"code": "000000"})
-            assert page.status == 422
-
-        assert logged_in.page.status == 422
-    proof["code"] = account.recovery_code()
-    page = logged_in.open("/account/recovery-codes").fill_in(**proof)
+            assert choose(at_reset.open("/reset/new"), "000000").status == 422
+    code = kim.recovery_code()
+    page = prove(there, kim, "/account/recovery-codes", code=code)
     assert page.status in (200, 429)
 
 
@@ -341,9 +321,7 @@ def test_everything_outlives_a_restart(site, account):
     code = account.authenticator.code()
     site.visitor().give_password(account).fill_in(code=code)
     for _ in range(5):
-        site.visitor().open("/login").fill_in(
-            username=account.username, password="wrong"
-        )
+        guess_password(site.visitor(), account.username)
     restarted = site.start_again()
 
     assert restarted.visitor().give_password(account).status == 429
@@ -364,8 +342,7 @@ def test_an_email_without_a_recipient_is_not_stored(site):
 @since("04d")
 @attack(5)
 def test_a_session_of_a_user_who_is_gone_is_no_login(site, account):
-    visitor = site.visitor()
-    visitor.log_in(account)
+    visitor = logged_in(site, account)
     for table in ("recovery_codes", "second_factors", "users"):
         site.sql(f"DELETE FROM {table}")
 
@@ -376,8 +353,7 @@ def test_a_session_of_a_user_who_is_gone_is_no_login(site, account):
 @since("04c")
 @attack(130)
 def test_a_session_whose_second_factor_was_removed_is_no_login(site, account):
-    visitor = site.visitor()
-    visitor.log_in(account)
+    visitor = logged_in(site, account)
     site.sql("DELETE FROM second_factors")
 
     assert not visitor.is_logged_in()
@@ -497,64 +473,19 @@ def test_a_registration_whose_commit_fails_leaves_nothing_behind(failing):
     assert failing.sql("SELECT count(*) FROM users") == [(0,)]
 
 
-def new_password(account):
-    """Return what is typed for a new password, with a recovery code."""
-    password = "a kettle among seven clouds"
-    code = account.recovery_codes[0]
-    return {"password": password, "confirm": password, "code": code}
-
-
 @since("05")
 @attack(118, 85)
 def test_a_reset_whose_commit_fails_leaves_link_and_code_good(failing):
-    account, visitor = failing.account(), failing.visitor()
-    [(address,)] = failing.sql("SELECT email FROM users")
-    visitor.open("/reset").fill_in(email=address)
-    page = visitor.open(urlsplit(failing.mails()[-1].link).path)
+    kim = register_kim(failing)
+    page, code = open_link(failing), kim.recovery_code()
     failing.fails = True
 
-    assert page.fill_in(**new_password(account)).status == 500
+    assert choose(page, code).status == 500
     failing.fails = False
-    assert failing.visitor().give_password(account).path == "/login/code"
-    assert page.fill_in(**new_password(account)).path == "/login"
-    account.password = new_password(account)["password"]
-    failing.visitor().log_in(account)
-
-
-@since("05")
-@attack(118, 34)
-def test_a_change_whose_commit_fails_changes_nothing_and_can_be_repeated(failing):
-    account, visitor = failing.account(), failing.visitor()
-    visitor.log_in(account)
-    page = visitor.open("/account/password")
-    proof = {"current_password": account.password}
-    failing.fails = True
-
-    assert page.fill_in(**proof, **new_password(account)).status == 500
-    failing.fails = False
-    assert visitor.is_logged_in()
-    assert failing.visitor().give_password(account).path == "/login/code"
-    assert failing.mails() == []
-    assert page.fill_in(**proof, **new_password(account)).path == "/account"
-
-
-@since("05")
-@attack(118, 49)
-def test_a_move_whose_commit_fails_leaves_the_old_authenticator_good(failing, clock):
-    account, visitor = failing.account(), failing.visitor()
-    visitor.log_in(account)
-    proof = {"current_password": account.password, "code": account.recovery_code()}
-    page = visitor.open("/account/phone").fill_in(**proof)
-    new_authenticator = scan(page, clock)
-    code = new_authenticator.code()
-    failing.fails = True
-
-    assert page.fill_in(code=code).status == 500
-    failing.fails = False
-    failing.visitor().log_in(account)
-    assert page.fill_in(code=code).path == "/account"
-    account.authenticator = new_authenticator
-    failing.visitor().log_in(account)
+    assert failing.visitor().give_password(kim).path == "/login/code"
+    assert choose(page, code).path == "/login"
+    kim.password = NEW_PASSWORD
+    failing.visitor().log_in(kim)
 
 
 @since("04a")
@@ -684,8 +615,7 @@ def test_a_hash_with_old_parameters_stays_as_it_is(site, account):
 @since("04")
 @until("05")
 def test_an_unused_session_lives_for_days(site, account, clock):
-    visitor = site.visitor()
-    visitor.log_in(account)
+    visitor = logged_in(site, account)
     clock.move(3 * 24 * 60 * 60)
 
     assert visitor.is_logged_in()

@@ -17,9 +17,10 @@ from tests.kit.production import SETTINGS
 from tests.kit.servers import Process
 from tests.kit.smtp_server import MailServer
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="Windows has no SIGTERM"
-)
+pytestmark = [
+    since("06c"),
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM"),
+]
 
 
 @pytest.fixture
@@ -65,7 +66,6 @@ class Worker(Process):
         return self.output().decode()
 
 
-@since("06c")
 @attack(109)
 def test_the_worker_sends_what_is_due_and_what_comes_and_ends_when_told(site, server):
     first = begin(site, email="kim@example.org")
@@ -80,7 +80,6 @@ def test_the_worker_sends_what_is_due_and_what_comes_and_ends_when_told(site, se
     assert first.fill_in(email_code=server.mails[0].code).path == "/enrol"
 
 
-@since("06c")
 @attack(133)
 def test_the_worker_deletes_old_rows_with_or_without_emails(site, server):
     leave_old_count(site)
@@ -93,7 +92,6 @@ def test_the_worker_deletes_old_rows_with_or_without_emails(site, server):
     assert len(site.sql("SELECT * FROM rate_limit_counters")) == counts - 1
 
 
-@since("06c")
 @attack(109)
 def test_a_worker_that_is_told_to_end_finishes_its_email(site, server):
     begin(site, email="kim@example.org")
@@ -109,7 +107,6 @@ def test_a_worker_that_is_told_to_end_finishes_its_email(site, server):
     assert waiting(site) == 0
 
 
-@since("06c")
 @attack(109, 137)
 def test_a_worker_outlives_a_database_that_is_away(site, server):
     with Worker(site, server) as worker:

@@ -12,6 +12,8 @@ from tests.kit.stage import enrol
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
 
+pytestmark = since("05")
+
 KIM = "kim@example.org"
 OTHER_PASSWORD = "six violins paint the harbour"  # noqa: S105  of nobody
 
@@ -32,7 +34,6 @@ def meanwhile(monkeypatch, module, name, act):
     monkeypatch.setattr(module, name, called)
 
 
-@since("05")
 @attack(109)
 def test_a_sender_that_was_slower_sends_nothing(site, monkeypatch):
     for name in ("kim", "lee", "sam"):
@@ -47,7 +48,6 @@ def test_a_sender_that_was_slower_sends_nothing(site, monkeypatch):
     assert slower == []
 
 
-@since("05")
 @attack(48)
 def test_a_second_click_on_an_email_code_leads_on_and_makes_no_second_user(
     site, monkeypatch
@@ -69,7 +69,6 @@ def test_a_second_click_on_an_email_code_leads_on_and_makes_no_second_user(
     assert site.sql("SELECT count(*) FROM users") == [(1,)]
 
 
-@since("05")
 @attack(85)
 def test_of_two_who_use_a_link_at_once_the_first_sets_the_password(site, monkeypatch):
     kim = register(site.visitor(), username="kim", email=KIM)
@@ -92,7 +91,6 @@ def test_of_two_who_use_a_link_at_once_the_first_sets_the_password(site, monkeyp
     assert site.visitor().give_password(kim).fill_in(code=code).path == "/"
 
 
-@since("05")
 @attack(46)
 def test_an_authenticator_that_is_confirmed_while_its_owner_logs_out_is_none(
     site, monkeypatch

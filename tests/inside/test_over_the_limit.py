@@ -6,6 +6,7 @@ import pytest
 from zxcvbn import matching
 
 from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import logged_in
 from tests.kit.accounts import prove
 from tests.kit.email_codes import ask_again
 from tests.kit.marks import attack
@@ -103,8 +104,7 @@ def set_password(site, kim):
 
 def change_password(site, kim):
     """Change the password."""
-    visitor = site.visitor()
-    visitor.log_in(kim)
+    visitor = logged_in(site, kim)
     right = kim.authenticator.code()
     return lambda good: prove(
         visitor,
@@ -117,8 +117,7 @@ def change_password(site, kim):
 
 def confirm_authenticator(site, kim):
     """Give the first code of a new authenticator."""
-    visitor = site.visitor()
-    visitor.log_in(kim)
+    visitor = logged_in(site, kim)
     page = prove(visitor, kim, "/account/phone")
     phone = scan(page, site.clock)
     wrong, right = phone.wrong_code(), phone.code()

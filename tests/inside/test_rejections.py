@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from tests.kit.accounts import logged_in
 from tests.kit.marks import attack
 from tests.kit.marks import since
 from tests.kit.production import PRODUCTION
@@ -132,8 +133,7 @@ def test_a_login_says_which_factor_it_had(site, account, audit):
 
 @attack(154)
 def test_an_accepted_reauthentication_is_no_login(site, account, audit):
-    visitor = site.visitor()
-    visitor.log_in(account)
+    visitor = logged_in(site, account)
     audit()
     visitor.open("/account/phone").fill_in(
         current_password=account.password, code=account.authenticator.code()

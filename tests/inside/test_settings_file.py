@@ -1,15 +1,14 @@
 """The file with settings: whose it is, and how editors write it."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
 from tests.kit.marks import never_red
 from tests.kit.marks import once
 from tests.kit.marks import since
+from tests.kit.programs import bare_copy
+from tests.kit.programs import run_python
 from tests.kit.stage import development
 
 KEY = "out of our own file, whatever wrote it"
@@ -32,27 +31,12 @@ OPEN_THE_LOGIN = 'app.test_client().get("/login").status\n'
 @pytest.fixture
 def folder(step, tmp_path):
     """Return a copy of the step, as it comes."""
-    hidden = shutil.ignore_patterns("instance", "__pycache__", ".env", ".flaskenv")
-    return shutil.copytree(step.folder, tmp_path / "step", ignore=hidden)
-
-
-def python(folder, *words, text="", **settings):
-    """Run Python in the folder of a step; return how it ended."""
-    known = {"PATH", "HOME", "LANG", "SYSTEMROOT", "TEMP", "TMP"}
-    environment = {name: os.environ[name] for name in known & set(os.environ)}
-    return subprocess.run(
-        [sys.executable, *words],
-        input=text,
-        cwd=folder,
-        env=environment | settings,
-        capture_output=True,
-        encoding="utf-8",
-    )
+    return bare_copy(step.folder, tmp_path / "step")
 
 
 def flask(folder, *words, **settings):
     """Run `flask` in the folder of a step; return how it ended."""
-    return python(folder, "-m", "flask", *words, **settings)
+    return run_python(folder, "-m", "flask", *words, **settings)
 
 
 @once
@@ -82,24 +66,14 @@ def test_flask_starts_with_an_empty_file_of_our_own(folder, name):
 
 
 @once
-def test_flask_may_be_told_to_read_no_files_and_then_ours_counts(folder):
-    (folder.parent / ".env").write_text("SECRET_KEY=theirs\n")
-    (folder / ".env").write_text(TEXT, encoding="utf-8")
-
-    started = flask(folder, "shell", text=SHOW_KEY, FLASK_SKIP_DOTENV="1")
-
-    assert KEY in started.stdout, started.stderr
-
-
-@once
 def test_a_server_reads_no_file_but_ours(folder):
     (folder.parent / ".env").write_text("SECRET_KEY=theirs\n")
     question = "from wsgi import app\n" + SHOW_KEY
 
-    started = python(folder, "-c", question)
+    started = run_python(folder, "-c", question)
     assert len(started.stdout) == 65, started.stderr  # a random key
     (folder / ".env").write_text(TEXT, encoding="utf-8")
-    assert python(folder, "-c", question).stdout == f"{KEY}\n"
+    assert run_python(folder, "-c", question).stdout == f"{KEY}\n"
 
 
 @since("04a")
@@ -115,7 +89,8 @@ def test_the_database_of_another_project_is_left_alone(step, folder):
 
 @once
 @pytest.mark.parametrize("how", READABLE)
-def test_our_settings_are_read_as_editors_write_them(folder, how):
+def test_our_settings_count_alone_and_are_read_as_editors_write_them(folder, how):
+    (folder.parent / ".env").write_text("SECRET_KEY=theirs\n")
     (folder / ".env").write_bytes(READABLE[how])
 
     started = flask(folder, "shell", text=SHOW_KEY, FLASK_SKIP_DOTENV="1")
@@ -136,20 +111,10 @@ def test_settings_that_cannot_be_read_are_named_in_a_sentence(folder, how):
     assert "Traceback" not in stopped.stderr
 
 
-def test_a_copy_of_the_sample_settings_is_as_good_as_none(step, tmp_path):
-    folder = tmp_path / "copy"
-    shutil.copytree(step.folder, folder, ignore=shutil.ignore_patterns("instance"))
-    shutil.copy(step.folder / ".env.example", folder / ".env")
-    names = ("SECRET_KEY", "TOTP_KEYS", "DATABASE_URL", "ISSUER")
-    environment = {k: v for k, v in os.environ.items() if k not in names}
-    output = subprocess.run(
-        [sys.executable, "-m", "flask", "shell"],
-        input=OPEN_THE_LOGIN,
-        cwd=folder,
-        env=environment | development(step),
-        capture_output=True,
-        text=True,
-    )
+def test_a_copy_of_the_sample_settings_is_as_good_as_none(step, folder):
+    shutil.copy(folder / ".env.example", folder / ".env")
 
-    assert "'200 OK'" in output.stdout, output.stderr
-    assert "SECRET_KEY is not set" in output.stderr
+    started = flask(folder, "shell", text=OPEN_THE_LOGIN, **development(step))
+
+    assert "'200 OK'" in started.stdout, started.stderr
+    assert "SECRET_KEY is not set" in started.stderr

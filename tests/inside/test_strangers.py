@@ -7,6 +7,7 @@ from sqlalchemy import event
 from werkzeug.security import generate_password_hash
 
 from tests.kit.accounts import NEW_PASSWORD
+from tests.kit.accounts import logged_in
 from tests.kit.accounts import prove
 from tests.kit.marks import attack
 from tests.kit.marks import since
@@ -85,8 +86,7 @@ def test_another_password_is_hashed_before_anything_is_written(
         work.clear()
         page = page.fill_in(code=kim.authenticator.code(), **new)
     else:
-        visitor = site.visitor()
-        visitor.log_in(kim)
+        visitor = logged_in(site, kim)
         work.clear()
         page = prove(visitor, kim, "/account/password", **new)
 

@@ -8,6 +8,8 @@ from tests.kit.accounts import change
 from tests.kit.accounts import logged_in
 from tests.kit.accounts import recover
 from tests.kit.accounts import register_kim
+from tests.kit.email_codes import begin
+from tests.kit.email_codes import mailed_code
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
@@ -85,12 +87,9 @@ def test_a_code_in_digits_of_another_script_is_refused(site, account, zero):
 @since("03")
 @as_copied
 def test_a_recovery_code_is_taken_as_it_was_copied(site, account, form):
-    visitor = site.visitor()
-    visitor.give_password(account)
-    page = visitor.open("/login/recovery")
-    page = page.fill_in(recovery_code=copied(form, account.recovery_code().upper()))
+    code = copied(form, account.recovery_code().upper())
 
-    assert page.path == "/"
+    assert recover(site, account, code).path == "/"
 
 
 @since("03")
@@ -104,22 +103,18 @@ def test_in_a_recovery_code_0_is_o_and_8_is_b_but_1_may_be_two_letters(site):
 @since("05")
 @as_copied
 def test_an_email_code_is_taken_as_it_was_copied(site, form):
-    visitor = site.visitor()
-    fill_in_registration(visitor)
-    [mail] = site.mails()
+    page = begin(site)
 
-    page = visitor.fill_in(email_code=copied(form, mail.code))
+    page = page.fill_in(email_code=copied(form, mailed_code(site)))
     assert page.path == "/enrol"
 
 
 @since("05")
 @in_other_digits
 def test_an_email_code_in_digits_of_another_script_is_refused(site, zero):
-    visitor = site.visitor()
-    fill_in_registration(visitor)
-    [mail] = site.mails()
+    page = begin(site)
 
-    page = visitor.fill_in(email_code=in_digits(zero, mail.code))
+    page = page.fill_in(email_code=in_digits(zero, mailed_code(site)))
     assert error_on(page) == "Enter the eight digits from the email."
 
 
@@ -256,11 +251,9 @@ def test_a_reload_of_the_recovery_codes_says_that_they_are_not_shown_again(site)
 def test_a_reload_of_new_recovery_codes_says_so_and_makes_no_others(site, account):
     visitor = logged_in(site, account)
     page = visitor.open("/account/recovery-codes")
-    values = {
-        "current_password": account.password,
-        "code": account.authenticator.code(),
-    }
-    target, data = page.filled_in(**values)
+    target, data = page.filled_in(
+        current_password=account.password, code=account.authenticator.code()
+    )
     codes = [code.text() for code in visitor.send(target, data).find_all("li code")]
     again = visitor.send(target, data)
 
@@ -325,29 +318,6 @@ def test_a_form_without_a_referrer_says_what_to_allow(step, clock, referrer):
     assert page.status == 400
     assert page.find("h1").text() == "We cannot check this form"
     assert "Allow the Referer header" in page.text
-
-
-@attack(94)
-def test_a_form_without_a_cookie_says_what_to_allow(site):
-    target, data = (
-        site.visitor().open("/login").filled_in(username="kim", password="wrong")
-    )
-    page = site.visitor().send(target, data)
-
-    assert page.status == 400
-    assert page.find("h1").text() == "Your browser sent no cookie"
-    assert "Allow cookies for this site" in page.text
-
-
-@attack(94)
-def test_a_form_that_is_really_old_says_so(site, account):
-    visitor = site.visitor()
-    target, data = visitor.open("/login").filled_in(username="kim", password="wrong")
-    visitor.log_in(account)
-    page = visitor.send(target, data)
-
-    assert page.status == 400
-    assert page.find("h1").text() == "This form has expired"
 
 
 # Two steps on one computer

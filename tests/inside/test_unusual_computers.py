@@ -3,7 +3,6 @@
 import os
 import re
 import secrets
-import shutil
 import sqlite3
 import time
 
@@ -14,6 +13,7 @@ import pytest
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.phone import scan
+from tests.kit.programs import bare_copy
 from tests.kit.stage import CONFIG
 from tests.kit.stage import FIRST_IN_PRODUCTION
 from tests.kit.stage import FIRST_WITH_DATABASE
@@ -30,9 +30,7 @@ ODD_NAME += "" if os.name == "nt" else '"<?>*\\|\n\t'
 @pytest.fixture
 def odd_folder(step, tmp_path):
     """Return a copy of the step in a folder whose name nobody has thought of."""
-    hidden = shutil.ignore_patterns("instance", "__pycache__", ".env")
-    target = tmp_path / ODD_NAME / step.folder.name
-    return shutil.copytree(step.folder, target, ignore=hidden)
+    return bare_copy(step.folder, tmp_path / ODD_NAME / step.folder.name)
 
 
 def test_a_step_works_in_a_folder_of_any_name(step, odd_folder, monkeypatch):
