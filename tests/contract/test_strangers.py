@@ -38,7 +38,9 @@ def ask_for_account(visitor, address=LEE):
 
 def ask_twice(visitor, address=LEE):
     """Have the email code sent once more; return the page that answers."""
-    return ask_again(visitor.open("/register/verify"))
+    page = visitor.open("/register/verify")
+    assert page.status == 200
+    return ask_again(page)
 
 
 def open_link(site, mail):
