@@ -551,6 +551,14 @@ def a_recovery_code(kim, is_right):
 # Each of these returns how to guess, wrong or right, as often as one likes
 
 
+def at_the_login(site, kim):
+    """Guess the password like a stranger."""
+    visitor = site.visitor(network="192.0.2.22")
+    return lambda is_right: visitor.open("/login").fill_in(
+        username=kim.username, password=kim.password if is_right else "a wrong password"
+    )
+
+
 def at_the_current_password(site, kim):
     """Guess the password again, when something is to be changed."""
     visitor = logged_in(site, kim)
@@ -628,6 +636,7 @@ VERIFIERS = [
     at_the_wish_for_another_mail,
 ]
 PLACES = [  # each with a count of its own
+    at_the_login,
     at_the_current_password,
     at_the_reset_request,
     at_the_reset_code,

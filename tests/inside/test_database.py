@@ -35,6 +35,7 @@ from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.phone import scan
+from tests.kit.reset_links import ask_for_link
 from tests.kit.reset_links import choose
 from tests.kit.reset_links import open_link
 from tests.kit.stage import GOOD_PASSWORD
@@ -426,6 +427,22 @@ def test_a_guess_is_spent_even_if_its_commit_fails(failing):
     failing.fails = False
 
     assert page.fill_in(code=code).status == 429
+
+
+@since("05")
+@attack(118, 108)
+def test_what_is_not_kept_is_not_told(failing):
+    kim = register_kim(failing)
+    visitor = logged_in(failing, kim)
+    failing.mails()
+    failing.fails = True
+    assert prove(visitor, kim, "/account/recovery-codes").status == 500
+    assert ask_for_link(failing.visitor()).status == 500
+    failing.fails = False
+
+    assert failing.mails() == []
+    assert ask_for_link(failing.visitor()).status == 200
+    assert len(failing.mails()) == 1
 
 
 @since("04d")
