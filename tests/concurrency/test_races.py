@@ -29,7 +29,7 @@ from tests.kit.servers import need_gunicorn
 ROUNDS_AGAIN = 5  # on the steps after the one that brought what they race for
 IN_A_PROCESS = "the step before counts in its process: four of them cannot serve it"
 
-pytestmark = pytest.mark.races
+pytestmark = [pytest.mark.races, since("04")]  # and some say a later step
 
 
 @pytest.fixture(scope="module")
@@ -62,49 +62,42 @@ def rounds(request, step):
     return races.ROUNDS if is_new else ROUNDS_AGAIN
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(13, 18)
 def test_a_code_that_is_sent_fifty_times_at_once_logs_in_once(server, rounds):
     assert_every_round(server, races.same_code, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(56)
 def test_a_recovery_code_that_is_sent_fifty_times_at_once_logs_in_once(server, rounds):
     assert_every_round(server, races.same_recovery_code, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(69, 70)
 def test_of_fifty_wrong_codes_at_once_five_are_verified(server, rounds):
     assert_every_round(server, races.wrong_codes, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(69, 26)
 def test_beyond_the_rate_limit_a_right_code_does_not_show(server, rounds):
     assert_every_round(server, races.right_code_beyond_the_limit, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(63, 70)
 def test_of_fifty_passwords_at_once_five_are_verified(server, rounds):
     assert_every_round(server, races.wrong_passwords, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(121)
 def test_own_logins_at_once_refund_the_network_what_they_counted(server, rounds):
     assert_every_round(server, races.own_logins, rounds)
 
 
-@since("04")
 @until("04")
 @never_red(IN_A_PROCESS)
 @attack(6)
@@ -112,7 +105,6 @@ def test_a_name_or_address_that_many_want_at_once_is_given_once(server, rounds):
     assert_every_round(server, races.same_name_and_same_address, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(116)
 def test_an_enrolment_that_is_confirmed_fifty_times_at_once_happens_once(
@@ -121,7 +113,6 @@ def test_an_enrolment_that_is_confirmed_fifty_times_at_once_happens_once(
     assert_every_round(server, races.same_enrolment, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(116)
 def test_of_two_authenticators_that_are_confirmed_at_once_one_is_the_user_s(
@@ -130,14 +121,12 @@ def test_of_two_authenticators_that_are_confirmed_at_once_one_is_the_user_s(
     assert_every_round(server, races.two_enrolments, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @attack(30, 33)
 def test_a_logout_ends_a_login_that_happens_at_the_same_moment(server, rounds):
     assert_every_round(server, races.logout_during_login, rounds)
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 def test_all_four_processes_take_part_in_the_races(server):
     page, seen = server.visitor().open("/login"), set()
@@ -494,7 +483,6 @@ def outcome_of(race, server):
         return failure
 
 
-@since("04")
 @never_red(IN_A_PROCESS)
 @once
 @pytest.mark.parametrize("name", MUTANTS)

@@ -47,10 +47,13 @@ from tests.kit.stage import make_app
 ROUNDS = 20
 DUMPS = ROOT / "tests" / "dumps"
 CHEAP = {"PASSWORD_HASH_METHOD": "pbkdf2:sha256:1"}
-NOT_DEPLOYED = "the step before has no files to deploy it with"
 NEW_PASSWORD = "seven kettles on a quiet roof"
 
-pytestmark = [pytest.mark.drill, never_red(NOT_DEPLOYED)]
+pytestmark = [
+    pytest.mark.drill,
+    since("06"),
+    never_red("the step before has no files to deploy it with"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -185,7 +188,6 @@ class Person:
         self.screen.log_out()
 
 
-@since("06")
 @attack(52, 82, 106, 108)
 def test_a_user_goes_the_whole_way_and_no_log_tells_a_secret(site):
     with browser_of(site) as screen:
@@ -219,7 +221,6 @@ def test_a_user_goes_the_whole_way_and_no_log_tells_a_secret(site):
     assert not site.complaints()
 
 
-@since("06")
 @attack(106)
 def test_both_logs_tell_what_a_visitor_did_and_from_which_network(site):
     account, visitor = site.account(), site.visitor()
@@ -253,7 +254,6 @@ def audit_lines(site):
 # What is in front of the app
 
 
-@since("06")
 @attack(65)
 def test_a_client_cannot_choose_the_network_that_is_counted(site):
     account, visitor = site.account(), site.visitor()
@@ -293,7 +293,6 @@ def behind_a_balancer(site):
         site.nginx.tell(signal.SIGHUP)
 
 
-@since("06")
 @attack(65)
 def test_behind_a_balancer_the_network_is_that_of_the_visitor(site):
     def network_of_a_visitor():
@@ -328,7 +327,6 @@ def assert_has_headers(headers, status):
     assert not re.search(r"\d", headers["Server"])
 
 
-@since("06")
 def test_every_answer_has_the_headers_those_of_nginx_too(site):
     visitor = site.visitor()
     style = visitor.ask("GET", "/static/style.css")
@@ -378,7 +376,6 @@ NOT_FOR_THE_APP = {
 }
 
 
-@since("06")
 @attack(159)
 @pytest.mark.parametrize(("request_", "status"), NOT_FOR_THE_APP.items())
 def test_an_answer_that_the_app_does_not_give_has_the_headers(site, request_, status):
@@ -399,7 +396,6 @@ def is_silent(port):
     return False
 
 
-@since("06")
 @attack(150)
 def test_slow_bodies_are_noticed_without_nginx_and_not_behind_it(site):
     head = f"POST /login HTTP/1.1\r\nHost: {network.NAME}\r\nContent-Length: 9\r\n\r\n"
@@ -422,7 +418,6 @@ def test_slow_bodies_are_noticed_without_nginx_and_not_behind_it(site):
     site.wait_for(lambda: site.ask_master(site.backends[0], "/healthz") == 200)
 
 
-@since("06")
 def test_a_request_without_tls_is_led_to_the_name_that_is_ours(site):
     address = f"http://127.0.0.1:{site.plain_port}/login?next=/account"
 
@@ -438,7 +433,6 @@ def test_a_request_without_tls_is_led_to_the_name_that_is_ours(site):
         ask("example.com")
 
 
-@since("06")
 def test_another_name_and_an_old_protocol_get_no_answer(site):
     for options in ({"name": "example.com"}, {"is_old": True}):
         with pytest.raises(OSError):  # noqa: PT011  ssl.SSLError has no fixed text
@@ -452,31 +446,26 @@ def test_another_name_and_an_old_protocol_get_no_answer(site):
 # At the same time
 
 
-@since("06")
 @attack(13)
 def test_a_code_sent_to_both_servers_at_once_logs_in_once(quick_site):
     races.assert_every_round(quick_site, races.same_code)
 
 
-@since("06")
 @attack(56)
 def test_a_recovery_code_sent_to_both_servers_at_once_logs_in_once(quick_site):
     races.assert_every_round(quick_site, races.same_recovery_code)
 
 
-@since("06")
 @attack(69)
 def test_of_wrong_codes_sent_to_both_servers_at_once_five_are_verified(quick_site):
     races.assert_every_round(quick_site, races.wrong_codes)
 
 
-@since("06")
 @attack(85)
 def test_a_reset_link_sent_to_both_servers_at_once_works_once(quick_site):
     races.assert_every_round(quick_site, races.same_reset_link)
 
 
-@since("06")
 def test_all_four_processes_took_part_in_the_races(quick_site):
     page, seen = quick_site.visitor().open("/login"), set()
     for _ in range(ROUNDS):
@@ -496,7 +485,6 @@ def booted(site, number):
     return log.count("Booting worker"), log.count("Worker exiting")
 
 
-@since("06")
 def test_no_visitor_notices_that_all_processes_are_replaced(site):
     with Traffic(site).flowing() as traffic:
         for number in (0, 1, 0, 1):
@@ -510,7 +498,6 @@ def test_no_visitor_notices_that_all_processes_are_replaced(site):
     assert not site.complaints()
 
 
-@since("06")
 def test_no_visitor_notices_that_one_server_after_the_other_restarts(site):
     with Traffic(site).flowing() as traffic:
         for number in (0, 1, 0, 1):
@@ -520,7 +507,6 @@ def test_no_visitor_notices_that_one_server_after_the_other_restarts(site):
     traffic.assert_nobody_noticed()
 
 
-@since("06")
 @attack(115)
 def test_while_no_server_runs_nginx_says_so_and_keeps_links_to_itself(site):
     token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl-AndMore"
@@ -550,7 +536,6 @@ def test_while_no_server_runs_nginx_says_so_and_keeps_links_to_itself(site):
 # The database
 
 
-@since("06")
 @attack(137)
 def test_without_its_database_the_site_answers_503_and_then_goes_on(site, machine):
     postgres, _ = machine
@@ -591,7 +576,6 @@ def queued(site):
     return site.ask_database(question)[0]
 
 
-@since("06")
 @attack(109, 126)
 def test_while_the_mail_server_is_away_no_email_is_lost_or_sent_twice(site, machine):
     _, mail = machine
@@ -619,7 +603,6 @@ def test_while_the_mail_server_is_away_no_email_is_lost_or_sent_twice(site, mach
         assert page.path == "/reset/new", account
 
 
-@since("06")
 @attack(109)
 def test_a_worker_that_is_told_to_end_finishes_the_email_that_is_on_its_way(
     site, machine
@@ -654,7 +637,6 @@ def can_log_in(site, account):
     return page.fill_in(code=account.authenticator.code_from(1)).path == "/"
 
 
-@since("06")
 @attack(100)
 def test_keys_are_changed_while_users_enrol_and_log_in(step, sites):
     site = sites(step, "keys", **CHEAP)
@@ -693,7 +675,6 @@ def start_together(site, *command):
         return list(threads.map(lambda _: site.run(*command), range(2)))
 
 
-@since("06")
 @attack(9, 119)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_database_of_earlier_days_is_migrated_by_two_at_once(

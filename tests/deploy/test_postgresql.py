@@ -22,7 +22,11 @@ from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.production import in_production
 
-pytestmark = pytest.mark.drill
+pytestmark = [
+    pytest.mark.drill,
+    since("06"),
+    never_red("the step before knows nothing of PostgreSQL"),
+]
 
 NUMBERS = itertools.count()
 NOT_POSSIBLE = [
@@ -94,9 +98,7 @@ def disconnect(site):
 # The role of the app in compose.yaml
 
 
-@since("06")
 @attack(157)
-@never_red("the step before knows nothing of PostgreSQL")
 @pytest.mark.parametrize("statement", NOT_POSSIBLE)
 def test_the_role_of_the_app_can_do_nothing_but_its_work(role, statement):
     refused = pytest.raises(psycopg.errors.InsufficientPrivilege)
@@ -104,9 +106,7 @@ def test_the_role_of_the_app_can_do_nothing_but_its_work(role, statement):
         connection.execute(statement)
 
 
-@since("06")
 @attack(157)
-@never_red("the step before knows nothing of PostgreSQL")
 def test_the_role_of_the_app_owns_its_schema_and_nothing_else(
     step, clock, role, postgres
 ):
@@ -126,9 +126,7 @@ def test_the_role_of_the_app_owns_its_schema_and_nothing_else(
     assert sorted(places) == [("door",), ("pg_toast",)]
 
 
-@since("06")
 @attack(157)
-@never_red("the step before knows nothing of PostgreSQL")
 def test_the_superuser_has_no_password_that_the_app_knows(role, postgres):
     question = "SELECT rolname, rolpassword IS NULL FROM pg_authid WHERE rolcanlogin"
     with postgres.connect("postgres") as connection:
@@ -155,9 +153,7 @@ def timed(visitor, path):
     return page.status, time.monotonic() - began
 
 
-@since("06")
 @attack(158)
-@never_red("the step before knows nothing of PostgreSQL")
 def test_a_request_that_waits_for_a_lock_ends(step, clock, postgres, url):
     site = migrated(step, clock, url, **BRIEF)
     account = site.account()
@@ -187,9 +183,7 @@ def frozen(postgres):
             os.kill(process, signal.SIGCONT)
 
 
-@since("06")
 @attack(158)
-@never_red("the step before knows nothing of PostgreSQL")
 def test_a_request_to_a_frozen_database_ends(step, clock, postgres, url):
     site = migrated(step, clock, url, **BRIEF)
     account = site.account()
@@ -203,9 +197,7 @@ def test_a_request_to_a_frozen_database_ends(step, clock, postgres, url):
     assert visitor.open("/").status == 200
 
 
-@since("06")
 @attack(158)
-@never_red("the step before knows nothing of PostgreSQL")
 @pytest.mark.parametrize(
     ("command", "lock"),
     [
@@ -232,9 +224,7 @@ def test_a_command_waits_for_another_as_long_as_it_takes(
 # A standby
 
 
-@since("06")
 @attack(137)
-@never_red("the step before knows nothing of PostgreSQL")
 def test_a_database_that_takes_no_changes_is_away(step, clock, postgres, url):
     site = migrated(step, clock, url)
     account = site.account()
@@ -255,9 +245,7 @@ def test_a_database_that_takes_no_changes_is_away(step, clock, postgres, url):
 # PgBouncer
 
 
-@since("06")
 @attack(137)
-@never_red("the step before knows nothing of PostgreSQL")
 def test_many_at_once_get_through_a_pool_of_transactions(step, clock, postgres, url):
     with pgbouncer(postgres) as port:
         pooled = url.replace(f":{postgres.port}/", f":{port}/")

@@ -4,26 +4,21 @@ import ast
 import re
 import sys
 from difflib import SequenceMatcher
+from functools import cache
 from graphlib import CycleError
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from importlib.util import resolve_name
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 
 import pytest
 
-from tests.kit.sources import FUNCTIONS
-from tests.kit.sources import files_of
-from tests.kit.sources import modules_of
-from tests.kit.sources import parse
-from tests.kit.sources import read
-from tests.kit.sources import routes_of
 from tools import changes
+from tools.steps import files_of
+from tools.steps import steps
 
-ROOT = Path(__file__).parents[2]
-STEPS = sorted(path for path in ROOT.glob("steps/[0-9][0-9]-*") if path.is_dir())
+STEPS = steps()
 
 # How many lines of the step before a step may take away or change.
 DELETED_LINES = {"02": 5, "03": 5, "04": 75, "05": 25, "06": 49}
@@ -89,6 +84,7 @@ NEEDED = {"README.md", "requirements.txt", ".env.example", "wsgi.py", "app/__ini
 SHARED = ("wsgi.py", "app/static/", "app/templates/base.html")
 SHARED += ("app/templates/_form.html", "app/templates/error.html")
 CALLED_BY_NAME = {"init_app", "upgrade", "downgrade"}
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINITIONS = (*FUNCTIONS, ast.ClassDef)
 PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(?:\[[\w,-]+\])?==\d[\w.+!]*(?:\s*;.+)?")
 
@@ -120,6 +116,23 @@ def nothing(problems):
     __tracebackhide__ = True
     if problems:
         pytest.fail("\n".join(map(str, problems)), pytrace=False)
+
+
+parse = cache(ast.parse)
+
+
+def texts_of(folder, under="", ends=""):
+    """Return the texts of a step's files by their paths, which begin and end so."""
+    return {
+        path: "\n".join(lines)
+        for path, lines in files_of(folder).items()
+        if path.startswith(under) and path.endswith(ends)
+    }
+
+
+def modules_of(folder, under=""):
+    """Return the sources of a step's modules by their paths."""
+    return texts_of(folder, under, ".py")
 
 
 def in_modules(folder, find, under=""):
@@ -165,7 +178,8 @@ def test_a_step_takes_almost_no_line_away(before, after):
 @each_pair
 def test_every_file_and_every_route_is_still_there(before, after):
     nothing(files_of(before).keys() - files_of(after).keys())
-    nothing(routes_of(before) - routes_of(after))
+    old, new = (changes.routes(step.name[:2]) for step in (before, after))
+    nothing([path for path in old if not {*old[path]} <= {*new.get(path, ())}])
 
 
 def names_of(tree):
@@ -209,11 +223,7 @@ def test_every_name_is_still_there_and_in_its_place_unless_it_was_replaced():
 @each_pair
 def test_style_and_shared_templates_never_change(before, after):
     old, new = (
-        {
-            (after.name[:2], name): path.read_bytes()
-            for name, path in files_of(step).items()
-            if name.startswith(SHARED)
-        }
+        {(after.name[:2], name): text for name, text in texts_of(step, SHARED).items()}
         for step in (before, after)
     )
     changed = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
@@ -234,7 +244,7 @@ def test_a_module_says_the_same_in_every_step(before, after):
 
 def headings_of(folder):
     """Return the headings of a step's README below its title."""
-    prose = re.sub(r"(?ms)^```.*?^```", "", read(folder / "README.md"))
+    prose = re.sub(r"(?ms)^```.*?^```", "", texts_of(folder)["README.md"])
     return re.findall(r"(?m)^##+ .*\S", prose)
 
 
@@ -315,14 +325,15 @@ def test_imports_inside_the_app_are_relative(folder):
 
 def import_graph(folder):
     """Return which module of the app imports which."""
-    sources = {module_name(file): file for file in modules_of(folder, "app/")}
+    files = modules_of(folder, "app/")
+    names = [*map(module_name, files)]
     graph = {}
-    for module, file in sources.items():
+    for module, (file, source) in zip(names, files.items(), strict=True):
         is_package = file.endswith("/__init__.py")
         package = module if is_package else module.rpartition(".")[0]
-        nodes = ast.walk(parse(read(folder / file)))
+        nodes = ast.walk(parse(source))
         relative = [n for n in nodes if isinstance(n, ast.ImportFrom) and n.level]
-        graph[module] = [target_of(node, package, sources) for node in relative]
+        graph[module] = [target_of(node, package, names) for node in relative]
     return graph
 
 
@@ -434,21 +445,13 @@ def forbidden(texts, patterns):
 
 @each_step
 def test_code_does_not_speak_of_steps_nor_of_work_to_do(folder):
-    texts = {
-        name: path.read_text("utf-8", "replace")
-        for name, path in files_of(folder).items()
-        if not name.endswith(".md")
-    }
+    texts = {n: t for n, t in texts_of(folder).items() if not n.endswith(".md")}
     nothing(forbidden(texts, ANY_TEXT))
 
 
 @each_step
 def test_pages_have_no_inline_style_or_script_and_no_other_host(folder):
-    texts = {
-        name: read(path)
-        for name, path in files_of(folder).items()
-        if name.startswith("app/") and name.endswith((".html", ".css", ".js", ".svg"))
-    }
+    texts = texts_of(folder, "app/", (".html", ".css", ".js", ".svg"))
     nothing(forbidden(texts, IN_BROWSER))
 
 

@@ -1,1 +1,0 @@
-"""Databases of earlier steps, as somebody may bring them along."""
