@@ -266,10 +266,11 @@ class Screen:
         self.tab.emulate_media(color_scheme=scheme)
 
 
-def axe_faults(screen, **options):
-    """Return the rules of accessibility that a page breaks."""
+def axe_faults(screen, parts=("html",), **options):
+    """Return the rules of accessibility that a page breaks, or some parts of it."""
     options |= {"resultTypes": ["violations"]}
-    found = screen.tab.evaluate("options => axe.run(options)", options)["violations"]
+    run = "how => axe.run(...how).then(found => found.violations)"
+    found = screen.tab.evaluate(run, [list(parts), options])
     return [f"{rule['id']}: {node['html']}" for rule in found for node in rule["nodes"]]
 
 

@@ -34,13 +34,6 @@ def test_the_changed_lines_are_those_of_the_step(described):
     assert described["01"]["changed"] == {}
 
 
-def test_an_attack_names_tests_that_exist(described):
-    for step in described.values():
-        for attack in step["attacks"]:
-            for file, name in attack["tests"]:
-                assert f"def {name}(" in (ROOT / file).read_text("utf-8")
-
-
 def test_the_replay_is_among_the_attacks_of_02(described):
     [replay] = [row for row in described["02"]["attacks"] if row["number"] == 12]
 

@@ -8,19 +8,14 @@ from threading import Thread
 import pytest
 
 from tests.kit.real_browser import Screen
-from tests.kit.real_browser import launch
+from tests.kit.real_browser import axe_faults
+from tests.kit.real_browser import is_wider_than_the_window
+from tests.kit.real_browser import need
 from tests.live.page import PASSWORD
 from tests.live.page import TryIt
 from tests.live.page import need_packs
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Return the browser."""
-    with launch() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -60,6 +55,19 @@ def test_the_button_says_what_it_loads_and_nothing_is_loaded_before(page):
     assert [url for url in page.screen.requests if "/packs/" in url] == []
     frame = page.tab.locator("iframe").first
     assert "allow-same-origin" not in frame.get_attribute("sandbox")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
+def test_the_running_page_fits_and_can_be_read_by_all(page, scheme, width):
+    axe = need("axe_playwright_python.base", "axe-playwright-python")
+    page.tab.add_init_script(axe.AXE_SCRIPT)
+    page.screen.prefer(scheme)
+    page.screen.resize(width)
+    page.start("02", scenario="replay").sees("Log in")
+    assert not is_wider_than_the_window(page.screen)
+    names = ("aria-dialog-name", "landmark-unique")
+    rules = {name: {"enabled": False} for name in names}  # of the theme
+    assert axe_faults(page.screen, rules=rules) == []
 
 
 def test_step_01_from_start_to_logged_in_and_out(page):
