@@ -33,8 +33,8 @@ import flask_migrate
 from werkzeug.security import generate_password_hash
 
 from tests.deploy.drill.network import NAME
-from tests.deploy.drill.network import free_port
 from tests.deploy.drill.postgres import PostgreSQL
+from tests.kit.programs import free_port
 from tests.kit.servers import new_network
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS

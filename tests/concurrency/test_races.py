@@ -18,7 +18,7 @@ from tests.kit.marks import once
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.marks import value
-from tests.kit.servers import WAIT_SECONDS
+from tests.kit.programs import WAIT_SECONDS
 from tests.kit.servers import Server
 from tests.kit.servers import ServerFailedError
 from tests.kit.servers import Shot

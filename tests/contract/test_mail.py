@@ -35,6 +35,7 @@ from tests.kit.outbox import leave_old_count
 from tests.kit.outbox import next_try
 from tests.kit.outbox import old_counts
 from tests.kit.outbox import waiting
+from tests.kit.programs import free_port
 from tests.kit.reset_links import ask_for_link
 from tests.kit.reset_links import choose
 from tests.kit.reset_links import form_behind
@@ -50,7 +51,6 @@ from tests.kit.smtp_server import MailServer
 from tests.kit.smtp_server import SilentServer
 from tests.kit.smtp_server import at
 from tests.kit.smtp_server import certificate
-from tests.kit.smtp_server import free_port
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register

@@ -5,7 +5,6 @@ import json
 import re
 import shlex
 import sys
-import threading
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
 from http.server import HTTPServer
@@ -24,6 +23,7 @@ from tests.kit.marks import since
 from tests.kit.programs import SETTINGS
 from tests.kit.programs import find_tool
 from tests.kit.programs import run
+from tests.kit.real_browser import in_background
 from tests.kit.servers import need_gunicorn
 from tests.kit.smtp_server import certificate
 from tests.kit.stage import CONFIG
@@ -456,16 +456,10 @@ class Health(BaseHTTPRequestHandler):
 def test_the_health_check_of_the_image_asks_the_app(folder, status, end, is_healthy):
     text = read(folder, "Dockerfile").replace("\\\n", "")
     program, *words = json.loads(re.search(r"^HEALTHCHECK.* CMD (.+)$", text, re.M)[1])
-    with HTTPServer(("127.0.0.1", 0), Health) as server:
+    with in_background(HTTPServer(("127.0.0.1", 0), Health)) as server:
         server.status = status
-        thread = threading.Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
-        try:
-            own = {"PORT": str(server.server_port), "BASE_URL": f"https://{NAME}{end}"}
-            code, output = run(sys.executable, *words, **own)
-        finally:
-            server.shutdown()
-            thread.join()
+        own = {"PORT": str(server.server_port), "BASE_URL": f"https://{NAME}{end}"}
+        code, output = run(sys.executable, *words, **own)
 
     assert program == "python"
     assert (code == 0) == is_healthy, output

@@ -63,7 +63,6 @@ def machine(request):
     with pytest.MonkeyPatch.context() as patch, PostgreSQL() as postgres:
         resolve = network.name_resolved_here(socket.getaddrinfo)
         patch.setattr(socket, "getaddrinfo", resolve)
-        patch.setattr("tests.kit.servers.send", network.send)
         with MailServer() as mail:
             yield postgres, mail
 

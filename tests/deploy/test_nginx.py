@@ -4,9 +4,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
-import threading
 from contextlib import closing
-from contextlib import contextmanager
 from http.client import HTTPSConnection
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
@@ -16,13 +14,15 @@ from types import SimpleNamespace
 import pytest
 
 from tests.deploy.drill.network import NAME
-from tests.deploy.drill.network import free_port
-from tests.deploy.drill.network import is_open
 from tests.deploy.drill.network import tls_connection
 from tests.deploy.drill.nginx import write_site
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
+from tests.kit.programs import free_port
+from tests.kit.programs import is_open
+from tests.kit.programs import wait_until
+from tests.kit.real_browser import in_background
 from tests.kit.smtp_server import certificate
 
 pytestmark = [
@@ -31,7 +31,6 @@ pytestmark = [
 ]
 
 PAGE = b"<p>A page of the app, long enough to be compressed.</p>\n" * 100
-TRIES = 500  # to see nginx start
 
 
 class App(BaseHTTPRequestHandler):
@@ -58,34 +57,6 @@ class App(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def new_app():
-    """Return a server that stands for a process of the app."""
-    return ThreadingHTTPServer(("127.0.0.1", 0), App)
-
-
-@contextmanager
-def running(server):
-    """Run a server in the background."""
-    thread = threading.Thread(target=server.serve_forever, args=[0.01])
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def wait_until_open(port, process):
-    """Ask again and again whether somebody listens at a port."""
-    for _ in range(TRIES):
-        if is_open(port):
-            return
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.02)  # it must not end
-    pytest.fail("nginx does not listen")
-
-
 @pytest.fixture
 def scratch():
     """Return a folder that nginx can read, as another user."""
@@ -99,13 +70,14 @@ def front(step, scratch):
     """Return nginx in front of two that stand for the app."""
     pem, _ = certificate(scratch, NAME)
     port, plain = free_port(), free_port()
-    with running(new_app()) as one, running(new_app()) as other:
-        seen = one.seen = other.seen = []
+    one, other = (ThreadingHTTPServer(("127.0.0.1", 0), App) for _ in range(2))
+    seen = one.seen = other.seen = []
+    with in_background(one), in_background(other):
         servers = [f"127.0.0.1:{app.server_port}" for app in (one, other)]
         command = write_site(step.folder, scratch, servers, pem, {443: port, 80: plain})
         process = subprocess.Popen([*command, "-g", "daemon off;"], cwd=scratch)
         try:
-            wait_until_open(port, process)
+            wait_until(lambda: is_open(port), process)
             yield SimpleNamespace(port=port, certificate=pem, seen=seen)
         finally:
             process.terminate()

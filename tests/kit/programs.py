@@ -1,22 +1,19 @@
-"""Programs that not everybody has, run with nothing but the settings of production."""
+"""Programs that are run beside the tests, and that not everybody has."""
 
 import os
+import random
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
-from tests.deploy.drill.network import NAME
+from tests.kit.production import SETTINGS
 from tests.kit.real_browser import missing
 
-SETTINGS = {
-    "SECRET_KEY": "a key for tests that is as long as a real one",
-    "TOTP_KEYS": "a key for the secrets in the database of the tests",
-    "DATABASE_URL": "postgres://door@127.0.0.1/door",
-    "BASE_URL": f"https://{NAME}",
-    "MAIL_SERVER": "127.0.0.1",
-    "MAIL_DEFAULT_SENDER": f"door@{NAME}",
-}
+WAIT_SECONDS = 30
 
 
 def run(*command, folder=None, **changes):
@@ -57,6 +54,31 @@ def run_python(folder, *words, text="", **settings):
 
 
 def find_tool(name, package):
-    """Return a program that not everybody has."""
+    """Return a program that not everybody has, or that Debian keeps off the path."""
     found = shutil.which(name) or shutil.which(name, path=Path(sys.executable).parent)
+    found = found or shutil.which(name, path="/usr/sbin")
     return found or missing(f"{name} ({package})")
+
+
+def free_port():
+    """Return a port at which nobody listens, and that no outgoing connection takes."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("", port)):
+            return port
+
+
+def is_open(port):
+    """Return whether somebody listens at a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_until(is_true, process=None, log=str):
+    """Wait until something is true, but not for ever, nor for a process that ended."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not is_true():
+        is_dead = process and process.poll() is not None
+        if is_dead or time.monotonic() > end:
+            raise RuntimeError(f"we waited in vain:\n{log()[-2000:]}")
+        time.sleep(0.02)

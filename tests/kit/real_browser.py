@@ -95,6 +95,19 @@ class SilentHandler(WSGIRequestHandler):
         """Say nothing."""
 
 
+@contextmanager
+def in_background(server):
+    """Run a server in a thread, which polls often so that it ends at once."""
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 def in_one_piece(app):
     """Give out whole answers: the server closes no file when the browser hangs up."""
 
@@ -115,16 +128,8 @@ def serve(app):
         threaded=True,
         request_handler=SilentHandler,
     )
-    thread = threading.Thread(
-        target=server.serve_forever, kwargs={"poll_interval": 0.01}
-    )
-    thread.start()
-    try:
+    with in_background(server):
         yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 class Screen:

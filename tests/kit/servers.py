@@ -8,14 +8,15 @@ import shutil
 import signal
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import suppress
 from http.client import HTTPConnection
+from http.client import HTTPSConnection
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import NamedTuple
@@ -30,8 +31,12 @@ from tests.kit.browser import NetworkBrowser
 from tests.kit.clock import RealClock
 from tests.kit.mailbox import read_mails
 from tests.kit.phone import Authenticator
+from tests.kit.programs import WAIT_SECONDS
+from tests.kit.programs import free_port
+from tests.kit.programs import wait_until
 from tests.kit.real_browser import missing
 from tests.kit.stage import CONFIG
+from tests.kit.stage import GOOD_PASSWORD as PASSWORD
 from tests.kit.stage import ROOT
 from tests.kit.stage import Account
 from tests.kit.stage import database_of
@@ -39,9 +44,6 @@ from tests.kit.stage import development
 from tests.kit.stage import make_app
 from tests.kit.visitor import Page
 from tests.kit.visitor import Visitor
-
-WAIT_SECONDS = 30
-PASSWORD = "four lamps under one umbrella"
 
 _numbers = itertools.count(1)
 
@@ -126,15 +128,16 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self._wait_until_ready(ready_before + self.workers)
-
-    def _wait_until_ready(self, processes):
-        end = time.monotonic() + WAIT_SECONDS
-        while self.log.count("ready\n") < processes:
-            if self.process.poll() is not None or time.monotonic() > end:
-                self.kill()
-                raise RuntimeError(f"Gunicorn does not start:\n{self.log}")
-            time.sleep(0.02)
+        ready = ready_before + self.workers
+        try:
+            wait_until(
+                lambda: self.log.count("ready\n") >= ready,
+                self.process,
+                self.log_file.read_text,
+            )
+        except RuntimeError:
+            self.kill()
+            raise
 
     def stop(self):
         """End the processes: by asking, and where that does not help, for sure."""
@@ -276,8 +279,7 @@ class FlaskRun:
         self.development = development(stage)
         self.database = database_of(stage)
         self.output = self.database.with_suffix(".log")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.mails_read = 0
 
@@ -297,7 +299,7 @@ class FlaskRun:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self._wait_for(lambda: "Running on" in self.output.read_text())
+        self._wait_until(lambda: "Running on" in self.output.read_text())
         return self
 
     def __exit__(self, *failure):
@@ -306,7 +308,7 @@ class FlaskRun:
 
     def next_mail_to(self, address):
         """Wait until another email is printed and return it; it is for this address."""
-        self._wait_for(lambda: len(self._mails()) > self.mails_read)
+        self._wait_until(lambda: len(self._mails()) > self.mails_read)
         mails = self._mails()[self.mails_read :]
         self.mails_read += len(mails)
         assert {mail.to for mail in mails} == {address}
@@ -315,12 +317,8 @@ class FlaskRun:
     def _mails(self):
         return read_mails(self.output.read_text())
 
-    def _wait_for(self, condition):
-        end = time.monotonic() + WAIT_SECONDS
-        while not condition():
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"it does not come:\n{self.output.read_text()}")
-            time.sleep(0.02)
+    def _wait_until(self, is_true):
+        wait_until(is_true, self.process, self.output.read_text)
 
 
 class NetworkedBrowser(NetworkBrowser):
@@ -375,16 +373,25 @@ def fire(server, shots):
     return pages
 
 
+def connection_from(network, server):
+    """Return a connection to a server from a network, with TLS if it is asked for."""
+    where = urlsplit(server.url)
+    how = {"timeout": WAIT_SECONDS, "source_address": (network, 0)}
+    if where.scheme == "http":
+        return HTTPConnection(where.netloc, **how)
+    context = ssl.create_default_context(cafile=server.certificate)
+    return HTTPSConnection(where.netloc, context=context, **how)
+
+
 def send(server, shot, barrier):
     """Send one form together with the others; return the page that answers."""
-    source = (shot.network, 0)
-    connection = HTTPConnection("127.0.0.1", server.port, WAIT_SECONDS, source)
     headers = {
         "Content-Type": "application/x-www-form-urlencoded",
         "Cookie": shot.cookies,
         "User-Agent": default_user_agent(),  # the same browser, or cookies are renewed
+        "Referer": f"{server.url}/",
     }
-    with closing(connection):
+    with closing(connection_from(shot.network, server)) as connection:
         try:
             connection.connect()
         except OSError:

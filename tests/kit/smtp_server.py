@@ -21,18 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.kit.mailbox import ROUTINE
 from tests.kit.mailbox import Mail
+from tests.kit.programs import free_port
 
 logging.getLogger("mail.log").disabled = True  # tests read the log of our app
 
 WAIT_SECONDS = 30  # seconds
 BORN = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)  # whatever the clock says
 DEAD = datetime.datetime(2090, 1, 1, tzinfo=datetime.UTC)
-
-
-def free_port():
-    """Return a port at which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 class Conversation(SMTP):

@@ -3,12 +3,12 @@
 import re
 from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
-from threading import Thread
 
 import pytest
 
 from tests.kit.real_browser import Screen
 from tests.kit.real_browser import axe_faults
+from tests.kit.real_browser import in_background
 from tests.kit.real_browser import is_wider_than_the_window
 from tests.kit.real_browser import need
 from tests.live.page import PASSWORD
@@ -269,10 +269,8 @@ class Canary(BaseHTTPRequestHandler):
 def canary():
     """Return another origin, which nobody shall reach."""
     Canary.asked.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Canary) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with in_background(ThreadingHTTPServer(("127.0.0.1", 0), Canary)) as server:
         yield server
-        server.shutdown()
 
 
 def test_code_of_a_reader_reaches_no_host_and_no_storage(page, canary):

@@ -9,7 +9,6 @@ import sys
 from http.server import BaseHTTPRequestHandler
 from http.server import HTTPServer
 from io import StringIO
-from threading import Thread
 
 import pytest
 import yaml
@@ -20,6 +19,7 @@ from tests.kit.clock import RealClock
 from tests.kit.console import commands_of
 from tests.kit.production import SETTINGS
 from tests.kit.real_browser import Screen
+from tests.kit.real_browser import in_background
 from tests.kit.real_browser import launch
 from tests.kit.real_browser import missing
 from tests.kit.real_browser import serve
@@ -90,12 +90,8 @@ class Model(BaseHTTPRequestHandler):
 @pytest.fixture
 def model():
     """Serve the model; return its address."""
-    with HTTPServer(("127.0.0.1", 0), Model) as server:
-        thread = Thread(target=server.serve_forever, args=[0.01])
-        thread.start()
+    with in_background(HTTPServer(("127.0.0.1", 0), Model)) as server:
         yield f"http://127.0.0.1:{server.server_port}/v1"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.browser

@@ -1,33 +1,20 @@
 """How visitors reach the drill: by name and TLS, from a network of our choice."""
 
 import base64
-import random
 import socket
 import ssl
 import warnings
-from contextlib import closing
-from contextlib import suppress
 from hashlib import sha256
-from http.client import HTTPSConnection
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from tests.kit.servers import WAIT_SECONDS
+from tests.kit.programs import WAIT_SECONDS
 from tests.kit.servers import FromNetwork
 from tests.kit.servers import NetworkedBrowser
-from tests.kit.visitor import Page
 
 NAME = "door.test"
-
-
-def free_port():
-    """Return a port at which nobody listens, and that no outgoing connection takes."""
-    while True:
-        port = random.randrange(20_000, 32_000)
-        with suppress(OSError), socket.create_server(("", port)):
-            return port
 
 
 def name_resolved_here(resolve):
@@ -78,36 +65,3 @@ def tls_connection(site, name=NAME, is_old=False):
     except OSError:
         plain.close()
         raise
-
-
-def send(site, shot, barrier):
-    """Send one form together with others; in place of the `send` of plain servers."""
-    context = ssl.create_default_context(cafile=site.certificate)
-    connection = HTTPSConnection(
-        NAME,
-        site.port,
-        timeout=WAIT_SECONDS,
-        source_address=(shot.network, 0),
-        context=context,
-    )
-    headers = {
-        "Content-Type": "application/x-www-form-urlencoded",
-        "Cookie": shot.cookies,
-        "Referer": f"{site.url}/",
-    }
-    with closing(connection):
-        try:
-            connection.connect()
-        except OSError:
-            barrier.abort()  # or the others wait for this one
-            raise
-        barrier.wait()
-        connection.request("POST", shot.target, shot.body, headers)
-        reply = connection.getresponse()
-        return Page(None, shot.target, reply.status, reply.headers, reply.read())
-
-
-def is_open(port):
-    """Return whether somebody listens at a port of this machine."""
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -4,7 +4,7 @@ import re
 import shutil
 
 from tests.deploy.drill.network import NAME
-from tests.kit.real_browser import missing
+from tests.kit.programs import find_tool
 
 MAIN = """
 pid nginx.pid;
@@ -20,12 +20,6 @@ http {
     include door.conf;
 }
 """
-
-
-def find_nginx():
-    """Return the program; Debian does not put it on everybody's path."""
-    found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    return found or missing("nginx (nginx-light)")
 
 
 def write_site(step, scratch, servers, certificate, ports):
@@ -46,4 +40,4 @@ def write_site(step, scratch, servers, certificate, ports):
     (scratch / "nginx.conf").write_text(MAIN)
     (scratch / "door.conf").write_text(site)
     shutil.copy(step / "deploy" / "error.html", scratch)
-    return [find_nginx(), "-p", f"{scratch}/", "-c", "nginx.conf"]
+    return [find_tool("nginx", "nginx-light"), "-p", f"{scratch}/", "-c", "nginx.conf"]

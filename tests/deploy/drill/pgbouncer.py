@@ -1,13 +1,13 @@
 """PgBouncer in front of a database: each transaction gets another connection."""
 
 import os
-import shutil
 import subprocess
 from contextlib import contextmanager
 
-from tests.deploy.drill.network import free_port
-from tests.deploy.drill.network import is_open
-from tests.kit.real_browser import missing
+from tests.kit.programs import find_tool
+from tests.kit.programs import free_port
+from tests.kit.programs import is_open
+from tests.kit.programs import wait_until
 
 SETTINGS = """
 [databases]
@@ -24,16 +24,10 @@ ignore_startup_parameters = options
 """
 
 
-def find_pgbouncer():
-    """Return the program; Debian does not put it on everybody's path."""
-    found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-    return found or missing("PgBouncer (pgbouncer)")
-
-
 @contextmanager
 def pgbouncer(postgres):
     """Start PgBouncer in front of a server; return the port at which it listens."""
-    program, port = find_pgbouncer(), free_port()
+    program, port = find_tool("pgbouncer", "pgbouncer"), free_port()
     file = postgres.folder / "pgbouncer.ini"
     settings = SETTINGS.format(upstream=postgres.port, port=port)
     file.write_text(settings.replace("* = host", "* = user=postgres host"))
@@ -44,8 +38,7 @@ def pgbouncer(postgres):
         stderr=subprocess.DEVNULL,
     )
     try:
-        while not is_open(port):
-            assert process.poll() is None, "PgBouncer has ended"
+        wait_until(lambda: is_open(port), process)
         yield port
     finally:
         process.kill()

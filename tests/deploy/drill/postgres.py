@@ -8,24 +8,17 @@ from pathlib import Path
 
 import psycopg
 
-from tests.deploy.drill.network import free_port
-from tests.kit.real_browser import missing
+from tests.kit.programs import find_tool
+from tests.kit.programs import free_port
 
 OPTIONS = "-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
 
 
 def find_programs():
     """Return the folder with initdb and pg_ctl; Debian does not put it on the path."""
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=version_of)
-    if found:
-        return found[-1]
-    initdb = shutil.which("initdb")
-    return Path(initdb).parent if initdb else missing("PostgreSQL (postgresql)")
-
-
-def version_of(folder):
-    """Return the version of PostgreSQL whose programs lie in a folder of Debian's."""
-    return int(folder.parent.name)
+    found = Path("/usr/lib/postgresql").glob("*/bin")
+    newest = max(found, key=lambda folder: int(folder.parent.name), default=None)
+    return newest or Path(find_tool("initdb", "postgresql")).parent
 
 
 class PostgreSQL:

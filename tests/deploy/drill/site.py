@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import closing
 from contextlib import suppress
 from http.client import HTTPConnection
@@ -16,10 +15,11 @@ from pathlib import Path
 
 from tests.deploy.drill.network import NAME
 from tests.deploy.drill.network import SecureBrowser
-from tests.deploy.drill.network import free_port
-from tests.deploy.drill.network import is_open
 from tests.deploy.drill.nginx import write_site
-from tests.kit.servers import WAIT_SECONDS
+from tests.kit.programs import WAIT_SECONDS
+from tests.kit.programs import free_port
+from tests.kit.programs import is_open
+from tests.kit.programs import wait_until
 from tests.kit.servers import Server
 from tests.kit.servers import new_network
 from tests.kit.smtp_server import certificate
@@ -256,12 +256,7 @@ class Site(Server):
 
     def wait_for(self, is_true, process=None):
         """Wait until something is true, but not for ever, nor for a dead process."""
-        end = time.monotonic() + WAIT_SECONDS
-        while not is_true():
-            is_dead = process and process.process.poll() is not None
-            assert not is_dead, f"it has ended:\n{self.log[-2000:]}"
-            assert time.monotonic() < end, f"we waited in vain:\n{self.log[-2000:]}"
-            time.sleep(0.02)
+        wait_until(is_true, process and process.process, lambda: self.log)
 
     # Visitors
 
