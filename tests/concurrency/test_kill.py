@@ -4,15 +4,16 @@ import os
 import random
 import shutil
 import sqlite3
-import threading
 import time
 from collections import Counter
 from contextlib import closing
-from contextlib import contextmanager
+from functools import partial
 
 import pytest
 import requests
 
+from tests.concurrency import races
+from tests.kit.accounts import codes_on
 from tests.kit.clock import RealClock
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
@@ -21,6 +22,7 @@ from tests.kit.phone import scan
 from tests.kit.servers import PASSWORD
 from tests.kit.servers import Server
 from tests.kit.servers import address_of
+from tests.kit.servers import at_work
 from tests.kit.servers import need_gunicorn
 from tests.kit.stage import Account
 from tools.totp import TIME_STEP
@@ -44,7 +46,6 @@ class Journey:
     def __init__(self, server, name):
         self.server = server
         self.account = Account(name, PASSWORD)
-        self.account.recovery_codes = []
         self.doing = "registration"
         self.failure = None
 
@@ -84,7 +85,7 @@ class Journey:
         while page.find_all("#secret") and sent_in != current_time_step():
             sent_in = current_time_step()  # if it ends on the way, send another code
             page = page.fill_in(code=self.account.authenticator.code_from(-1))
-        codes = [code.text(strip=True) for code in page.find_all(".recovery-code")]
+        codes = codes_on(page)
         assert len(codes) == 10, page.text
         self.account.recovery_codes = codes
 
@@ -162,40 +163,15 @@ class Owner:
         self.authenticators = [authenticator]
 
 
-class Crowd:
-    """Clients who start one journey after the other, until they are called home."""
-
-    def __init__(self, server):
-        self.server = server
-        self.journeys = []
-        self.is_over = threading.Event()
-        self.threads = [
-            threading.Thread(target=self._travel, args=[client])
-            for client in range(CLIENTS)
-        ]
-
-    def _travel(self, client):
-        number = 0
-        while not self.is_over.is_set():
-            number += 1
-            if client % 2 and self.server.has_mail:
-                journey = Owner(self.server, number % 3)
-            else:
-                journey = Journey(self.server, f"kim{client}-{number}")
-            self.journeys.append(journey)
-            journey.go()
-
-    @contextmanager
-    def travelling(self):
-        """Let them travel; in the end wait for all of them."""
-        for thread in self.threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self.is_over.set()
-            for thread in self.threads:
-                thread.join()
+def travel(server, client, journeys):
+    """Begin one journey, and go as far as the server lets one."""
+    number = len(journeys)
+    if client % 2 and server.has_mail:
+        journey = Owner(server, number % 3)
+    else:
+        journey = Journey(server, f"kim{client}-{number}")
+    journeys.append(journey)
+    journey.go()
 
 
 def assert_database_is_sound(server, folder):
@@ -226,45 +202,23 @@ def what_is_kept(server, account):
 
 def assert_change_was_made_or_not(server, owner):
     """Log in with what holds: the old or the new, and nothing in between."""
-    works = [p for p in owner.passwords if is_password(server, owner.account, p)]
+    works = races.that_work(server, owner.account, owner.passwords)
     assert len(works) == 1, f"{owner.doing}: {owner.passwords} {works}"
     owner.account.password = works[0]
     if len(owner.passwords) == 2:
         code = hash_of(server, owner.codes_consumed[-1])
-        consumed = code not in codes_of(server, owner)
+        consumed = code not in races.recovery_hashes(server, owner.account)
         assert consumed == (works == owner.passwords[1:]), owner.doing
     if owner.link:
         page = owner.link.open("/reset/new").path
         assert page == ("/reset/new" if works == [owner.passwords[0]] else "/reset")
-    assert (
-        sum(
-            ends_login(server, owner, authenticator)
-            for authenticator in owner.authenticators
-        )
-        == 1
-    )
-
-
-def is_password(server, account, password):
-    """Return whether a password leads on to the code page."""
-    account = Account(account.username, password)
-    return server.visitor().give_password(account).path == "/login/code"
+    let_in = [races.is_let_in(server, owner.account, a) for a in owner.authenticators]
+    assert let_in.count(True) == 1
 
 
 def hash_of(server, code):
     """Return what the database keeps of a recovery code."""
     return server.door.recovery_codes.hash_code(code)
-
-
-def codes_of(server, owner):
-    """Return the recovery codes of a user, as the database keeps them."""
-    return what_is_kept(server, owner.account)[2]
-
-
-def ends_login(server, owner, authenticator):
-    """Return whether an authenticator's next code completes a login."""
-    page = server.visitor().give_password(owner.account)
-    return page.fill_in(code=authenticator.code_from(1)).path == "/"
 
 
 def assert_nobody_is_locked_out(server, journey):
@@ -279,8 +233,7 @@ def assert_nobody_is_locked_out(server, journey):
     assert len(codes) == (0 if last_time_step is None else 10)
     if last_time_step is not None:
         assert last_time_step >= account.authenticator.last_time_step
-        page = server.visitor().give_password(account)
-        assert page.fill_in(code=account.authenticator.code_from(1)).path == "/"
+        assert races.is_let_in(server, account, account.authenticator)
         return
     assert not hashes
     anew = Journey(server, account.username)
@@ -296,19 +249,20 @@ def test_whenever_the_server_is_killed_all_users_can_go_on(request, step, tmp_pa
     print(f"KILL_SEED={seed}")
     moments, stopped = random.Random(seed), Counter()
     kills = KILLS if step.number == "04" else KILLS_AGAIN
+    journeys = []
 
     with Server(step, workers=2) as server:
-        crowd = Crowd(server)
-        with crowd.travelling():
+        jobs = [partial(travel, server, client, journeys) for client in range(CLIENTS)]
+        with at_work(jobs):
             for _ in range(kills):
                 time.sleep(moments.uniform(0.1, 0.6))
                 server.kill()
                 assert_database_is_sound(server, tmp_path)
                 server.start()
-        stopped.update(journey.doing for journey in crowd.journeys)
+        stopped.update(journey.doing for journey in journeys)
         print(f"killed during: {dict(stopped)}")
-        assert not [j.failure for j in crowd.journeys if j.failure], server.log
-        for journey in crowd.journeys:
+        assert not [j.failure for j in journeys if j.failure], server.log
+        for journey in journeys:
             assert_nobody_is_locked_out(server, journey)
         assert not server.complaints(), server.log
         assert stopped.total() > stopped["nothing"], "no kill hit anything"

@@ -21,9 +21,7 @@ from tests.kit.marks import value
 from tests.kit.programs import WAIT_SECONDS
 from tests.kit.servers import Server
 from tests.kit.servers import ServerFailedError
-from tests.kit.servers import Shot
 from tests.kit.servers import changed_copy
-from tests.kit.servers import fire
 from tests.kit.servers import need_gunicorn
 
 ROUNDS_AGAIN = 5  # on the steps after the one that brought what they race for
@@ -125,17 +123,6 @@ def test_of_two_authenticators_that_are_confirmed_at_once_one_is_the_user_s(
 @attack(30, 33)
 def test_a_logout_ends_a_login_that_happens_at_the_same_moment(server, rounds):
     assert_every_round(server, races.logout_during_login, rounds)
-
-
-@never_red(IN_A_PROCESS)
-def test_all_four_processes_take_part_in_the_races(server):
-    page, seen = server.visitor().open("/login"), set()
-    for _ in range(races.ROUNDS):
-        pages = fire(server, [Shot.of(page, username="", password="")] * races.MANY)
-        seen |= {page.headers["X-Worker"] for page in pages}
-        if len(seen) == 4:
-            return
-    pytest.fail(f"only {len(seen)} of 4 processes answer")
 
 
 @since("05")

@@ -2,6 +2,7 @@
 
 from tests.kit.phone import scan
 from tests.kit.stage import add_second_factor
+from tests.kit.stage import codes_on
 from tests.kit.stage import register
 
 ADDRESS = "kim@example.org"
@@ -49,11 +50,6 @@ def change(visitor, account, path, **values):
     return page
 
 
-def codes_on(page):
-    """Return the recovery codes that a page shows."""
-    return [code.text(strip=True) for code in page.find_all(".recovery-code")]
-
-
 def register_kim(site):
     """Return the account of somebody whose address we know."""
     return site.cached_account(begin_as_kim)
@@ -61,9 +57,8 @@ def register_kim(site):
 
 def begin_as_kim(site):
     """Register kim, and set up a phone; return the account."""
-    return add_second_factor(
-        site, register(site.visitor(), username="kim", email=ADDRESS)
-    )
+    visitor = site.visitor()
+    return add_second_factor(site, register(visitor, username="kim", email=ADDRESS))
 
 
 def ask_for_a_code(visitor, account):

@@ -7,6 +7,7 @@ from tests.kit.phone import Authenticator
 from tests.kit.phone import scan
 from tests.kit.stage import DEMO_SECRET
 from tests.kit.stage import FIRST_WITH_MAIL
+from tests.kit.stage import codes_on
 from tests.kit.stage import fill_in_registration
 
 
@@ -81,7 +82,7 @@ class Journey:
         self.secrets.add(self.account.authenticator.secret)
         self.type_code("000000")
         page = self.type_code(self.account.authenticator.code())
-        codes = [code.text() for code in page.find_all(".recovery-code")]
+        codes = codes_on(page)
         self.account.recovery_codes = codes
         self.secrets.update(codes)
         self.see(self.visitor.log_out())
@@ -133,7 +134,7 @@ class Journey:
         self.prove("/account/password", code, password=new, confirm=new)
         self.account.password = new
         page = self.prove("/account/recovery-codes", self.account.authenticator.code())
-        codes = [code.text() for code in page.find_all(".recovery-code")]
+        codes = codes_on(page)
         self.account.recovery_codes = codes
         self.secrets.update(codes)
         self.see(self.visitor.log_out())

@@ -14,6 +14,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from contextlib import contextmanager
 from contextlib import suppress
 from http.client import HTTPConnection
 from http.client import HTTPSConnection
@@ -319,6 +320,26 @@ class FlaskRun:
 
     def _wait_until(self, is_true):
         wait_until(is_true, self.process, self.output.read_text)
+
+
+@contextmanager
+def at_work(jobs):
+    """Do each job again and again, in a thread of its own; in the end wait for all."""
+    is_over = threading.Event()
+
+    def go_on(job):
+        while not is_over.is_set():
+            job()
+
+    threads = [threading.Thread(target=go_on, args=[job]) for job in jobs]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
 
 
 class NetworkedBrowser(NetworkBrowser):

@@ -507,6 +507,10 @@ def enrol(visitor, account, clock):
     page = visitor.give_password(account)
     account.authenticator = scan(page, clock)
     page = page.fill_in(code=account.authenticator.code())
-    found = page.find_all(".recovery-code")
-    account.recovery_codes = [element.text(strip=True) for element in found]
+    account.recovery_codes = codes_on(page)
     return page
+
+
+def codes_on(page):
+    """Return the recovery codes that a page shows."""
+    return [code.text(strip=True) for code in page.find_all(".recovery-code")]

@@ -30,6 +30,7 @@ from tests.kit.stage import ROOT
 from tests.kit.stage import SCRATCH
 from tests.kit.stage import TEMPLATES
 from tests.kit.stage import Account
+from tests.kit.stage import codes_on
 from tests.kit.visitor import Visitor
 
 PAGE = ROOT / "docs" / "add-it.md"
@@ -396,8 +397,7 @@ class Running:
         assert page.path == "/enrol", page
         account.authenticator = scan(page, self.clock)
         page = page.fill_in(code=account.authenticator.code())
-        codes = page.find_all(".recovery-code")
-        account.recovery_codes = [code.text(strip=True) for code in codes]
+        account.recovery_codes = codes_on(page)
         return page
 
     def enrolled(self, name="ann"):

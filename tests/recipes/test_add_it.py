@@ -7,6 +7,7 @@ import pytest
 
 from tests.kit.phone import scan
 from tests.kit.stage import CONFIG
+from tests.kit.stage import codes_on
 from tests.recipes.hosts import ALL
 from tests.recipes.hosts import DAY_SECONDS
 from tests.recipes.hosts import LIMIT
@@ -580,7 +581,7 @@ def test_new_recovery_codes_replace_the_old_ones(host):
 
     page = page.fill_in(current_password=PASSWORD, code=account.authenticator.code())
 
-    new = [code.text(strip=True) for code in page.find_all(".recovery-code")]
+    new = codes_on(page)
     assert len(new) == 10
     assert not set(old) & set(new)
     assert owner.is_logged_in()

@@ -1,11 +1,12 @@
 """Visitors who never stop, and what they are answered meanwhile."""
 
-import threading
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 
 from tests.kit.clock import RealClock
 from tests.kit.phone import scan
+from tests.kit.servers import at_work
 
 VISITORS = 4
 
@@ -17,7 +18,6 @@ class Traffic:
         self.site = site
         self.answers = Counter()
         self.failures = []
-        self.is_over = threading.Event()
 
     def visitors(self):
         """Return those who come."""
@@ -29,30 +29,20 @@ class Traffic:
         page = visitor.open("/login").fill_in(username="", password="")
         self.answers[page.status] += 1
 
-    def _go_on(self, visitor):
-        while not self.is_over.is_set():
-            try:
-                self.act(visitor)
-            except Exception as failure:  # noqa: BLE001  a thread would swallow it
-                self.failures.append(failure)
+    def try_to_act(self, visitor):
+        """Act, and keep what goes wrong, which a thread would swallow."""
+        try:
+            self.act(visitor)
+        except Exception as failure:  # noqa: BLE001
+            self.failures.append(failure)
 
     @contextmanager
     def flowing(self):
         """Let the visitors come; in the end wait for all of them."""
-        threads = [
-            threading.Thread(target=self._go_on, args=[visitor])
-            for visitor in self.visitors()
-        ]
-        for thread in threads:
-            thread.start()
-        try:
+        with at_work([partial(self.try_to_act, one) for one in self.visitors()]):
             self.wait_for_more()
             yield self
             self.wait_for_more()
-        finally:
-            self.is_over.set()
-            for thread in threads:
-                thread.join()
 
     def wait_for_more(self):
         """Wait until a few more requests were answered."""
