@@ -209,6 +209,31 @@ class Mutant(NamedTuple):
     new: str
 
 
+INSERT_IF_ABSENT = """\
+    return insert_if_absent(
+        User,
+        username=username,
+        normalised_username=normalise_identifier(username),
+        email=normalise_identifier(email),
+        password_hash=password_hash,
+    )
+"""
+INSERT = """\
+    user = User(
+        username=username,
+        normalised_username=normalise_identifier(username),
+        email=normalise_identifier(email),
+        password_hash=password_hash,
+    )
+    db.session.add(user)
+    db.session.flush()
+    return user
+"""
+LOOK = """\
+    query = select(User).filter_by(email=normalise_identifier(email))
+    if find_by_username(username) or db.session.scalar(query):
+        return None
+"""
 MUTANTS = {
     "code": Mutant(
         "compares with what was read some time ago, and then writes",
@@ -254,29 +279,8 @@ MUTANTS = {
         "looks whether the name is taken, and then inserts",
         races.same_name_and_same_address,
         "app/users.py",
-        """\
-    return insert_if_absent(
-        User,
-        username=username,
-        normalised_username=normalise_identifier(username),
-        email=normalise_identifier(email),
-        password_hash=password_hash,
-    )
-""",
-        """\
-    query = select(User).filter_by(email=normalise_identifier(email))
-    if find_by_username(username) or db.session.scalar(query):
-        return None
-    user = User(
-        username=username,
-        normalised_username=normalise_identifier(username),
-        email=normalise_identifier(email),
-        password_hash=password_hash,
-    )
-    db.session.add(user)
-    db.session.flush()
-    return user
-""",
+        INSERT_IF_ABSENT,
+        LOOK + INSERT,
     ),
 }
 NAIVE_COUNT = (
@@ -332,26 +336,8 @@ MUTANTS_OF_EMAIL = {
         "trusts the look that the registration page took, and inserts",
         races.verified_at_once,
         "app/users.py",
-        """\
-    return insert_if_absent(
-        User,
-        username=username,
-        normalised_username=normalise_identifier(username),
-        email=normalise_identifier(email),
-        password_hash=password_hash,
-    )
-""",
-        """\
-    user = User(
-        username=username,
-        normalised_username=normalise_identifier(username),
-        email=normalise_identifier(email),
-        password_hash=password_hash,
-    )
-    db.session.add(user)
-    db.session.flush()
-    return user
-""",
+        INSERT_IF_ABSENT,
+        INSERT,
     ),
     "reset link": Mutant(
         "trusts the look that the view took when the request began",

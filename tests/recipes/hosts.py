@@ -364,6 +364,17 @@ class Running:
         """Return a module of the package."""
         return sys.modules[f"two_factor.{name}"]
 
+    def after(self, monkeypatch, module, name, act):
+        """Let something happen as soon as a function of the package has returned."""
+        function = getattr(self.module(module), name)
+
+        def call_and_act(*values):
+            found = function(*values)
+            act()
+            return found
+
+        monkeypatch.setattr(self.module(module), name, call_and_act)
+
     def things(self, name):
         """Return how many things of theirs a user has stored."""
         host, key = self.host, next(iter(self.row_of(name).values()))

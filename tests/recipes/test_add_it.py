@@ -2,6 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode
+from functools import partial
 
 import pytest
 
@@ -13,7 +14,6 @@ from tests.recipes.hosts import DAY_SECONDS
 from tests.recipes.hosts import LIMIT
 from tests.recipes.hosts import NEW
 from tests.recipes.hosts import PASSWORD
-from tests.recipes.hosts import Running
 from tests.recipes.hosts import is_login
 
 WINDOW_SECONDS = 15 * 60
@@ -25,13 +25,11 @@ ON_POSTGRESQL = pytest.param("shop on PostgreSQL", marks=pytest.mark.races)
 
 
 @pytest.fixture(params=[*ALL, ON_POSTGRESQL])
-def host(request, clock):
+def host(request, start_host):
     """Start a host with the package."""
     name, _, is_on_postgres = request.param.partition(" on ")
     postgres = request.getfixturevalue("postgres") if is_on_postgres else None
-    running = Running(name, clock, postgres)
-    yield running
-    running.close()
+    return start_host(name, postgres)
 
 
 def recover(host, account, code):
@@ -424,10 +422,7 @@ def test_a_row_that_no_key_decrypts_counts_as_no_wrong_code(host, caplog):
 
 def test_keys_are_rotated_while_the_app_runs(host):
     _, account = host.enrolled("ann")
-    old, new = (
-        CONFIG["TOTP_KEYS"],
-        "a new key for the secrets that is as long as the old one",
-    )
+    old, new = CONFIG["TOTP_KEYS"], "a new key that is as long as the old one is"
     config = host.host.config
     host.host.config = lambda database: config(database) | {"TOTP_KEYS": f"{new},{old}"}
     host.start()
@@ -659,15 +654,8 @@ def test_a_login_that_ends_while_its_code_is_verified_stays_ended(host, monkeypa
     _, account = host.enrolled("ann")
     visitor = host.visitor()
     page = host.password(visitor, account)
-    store = host.module("store")
-    verify = store.verify_and_consume_code
-
-    def verify_and_end(user_id, row, code):
-        verified = verify(user_id, row, code)
-        store.end_sessions(user_id)
-        return verified
-
-    monkeypatch.setattr(store, "verify_and_consume_code", verify_and_end)
+    end = partial(host.module("store").end_sessions, host.id_of("ann"))
+    host.after(monkeypatch, "store", "verify_and_consume_code", end)
     page.fill_in(code=account.authenticator.code())
 
     assert not visitor.is_logged_in()

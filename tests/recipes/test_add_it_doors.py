@@ -1,5 +1,7 @@
 """The doors that one host has and others lack: links, tokens, a box, a table."""
 
+from functools import partial
+
 import pytest
 from flask import session
 from itsdangerous import URLSafeTimedSerializer
@@ -9,32 +11,16 @@ from tests.recipes.hosts import DAY_SECONDS
 from tests.recipes.hosts import LIMIT
 from tests.recipes.hosts import NEW
 from tests.recipes.hosts import PASSWORD
-from tests.recipes.hosts import Running
 from tests.recipes.hosts import is_login
 
 
 @pytest.fixture
-def shop(clock):
-    """Start the ordinary app."""
-    running = Running("shop", clock)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def clinic(clock):
-    """Start the app with sessions on the server, and a box that it keeps."""
-    running = Running("clinic", clock)
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def tracker(clock):
+def tracker(start_host):
     """Start the app with tokens."""
-    running = Running("tracker", clock)
-    yield running
-    running.close()
+    return start_host("tracker")
+
+
+KNOWN = {"username": "ann", "password": PASSWORD}
 
 
 def link(shop, kind, user_id=1):
@@ -164,18 +150,17 @@ def ask_for_token(tracker, **values):
 
 
 def test_a_token_needs_a_code_and_nobody_without_a_phone_gets_one(tracker):
-    known = {"username": "ann", "password": PASSWORD}
-    assert ask_for_token(tracker, **known, code="123456") == (401, None)
+    assert ask_for_token(tracker, **KNOWN, code="123456") == (401, None)
     _, account = tracker.enrolled("ann")
 
-    assert ask_for_token(tracker, **known) == (401, None)
+    assert ask_for_token(tracker, **KNOWN) == (401, None)
     wrong = account.authenticator.wrong_code()
-    assert ask_for_token(tracker, **known, code=wrong) == (401, None)
+    assert ask_for_token(tracker, **KNOWN, code=wrong) == (401, None)
     code = account.authenticator.code()
-    status, token = ask_for_token(tracker, **known, code=code)
+    status, token = ask_for_token(tracker, **KNOWN, code=code)
 
     assert status == 200
-    assert ask_for_token(tracker, **known, code=code) == (401, None)
+    assert ask_for_token(tracker, **KNOWN, code=code) == (401, None)
     headers = {"Authorization": f"Bearer {token}"}
     client = tracker.app.test_client()
     assert client.get("/api/issues", headers=headers).json == {"issues": []}
@@ -187,7 +172,7 @@ def test_a_token_needs_a_code_and_nobody_without_a_phone_gets_one(tracker):
 
 def test_a_recovery_code_gets_a_token_once(tracker):
     _, account = tracker.enrolled("ann")
-    known = {"username": "ann", "password": PASSWORD, "code": account.recovery_code()}
+    known = KNOWN | {"code": account.recovery_code()}
 
     assert ask_for_token(tracker, **known)[0] == 200
     assert ask_for_token(tracker, **known)[0] == 401
@@ -195,21 +180,19 @@ def test_a_recovery_code_gets_a_token_once(tracker):
 
 def test_guesses_at_the_door_of_the_api_are_limited(tracker):
     _, account = tracker.enrolled("ann")
-    known = {"username": "ann", "password": PASSWORD}
     wrong = account.authenticator.wrong_code()
     for _ in range(LIMIT):
-        assert ask_for_token(tracker, **known, code=wrong)[0] == 401
+        assert ask_for_token(tracker, **KNOWN, code=wrong)[0] == 401
 
-    assert ask_for_token(tracker, **known, code=account.authenticator.code())[0] == 429
+    assert ask_for_token(tracker, **KNOWN, code=account.authenticator.code())[0] == 429
 
 
 def test_an_owner_who_asks_for_tokens_uses_up_no_attempts(tracker):
     _, account = tracker.enrolled("ann")
-    known = {"username": "ann", "password": PASSWORD}
 
     for _ in range(7):
         code = account.authenticator.code()
-        assert ask_for_token(tracker, **known, code=code)[0] == 200
+        assert ask_for_token(tracker, **KNOWN, code=code)[0] == 200
 
 
 @pytest.mark.parametrize("name", ["\ud800", "\0", 7, None, "x" * 5000, ["ann"]])
@@ -244,8 +227,8 @@ def test_a_session_that_a_thief_planted_on_the_server_gets_another_id(clinic):
     assert clinic.sql("SELECT sid FROM server_session WHERE sid = 'planted'") == []
 
 
-def test_a_form_of_another_session_is_refused_in_words(clock):
-    wiki = Running("wiki", clock)
+def test_a_form_of_another_session_is_refused_in_words(start_host):
+    wiki = start_host("wiki")
     _, account = wiki.enrolled("ann")
     visitor = wiki.visitor()
     page = wiki.password(visitor, account)
@@ -256,7 +239,6 @@ def test_a_form_of_another_session_is_refused_in_words(clock):
     assert page.status == 422
     assert "This form has expired." in page.text
     assert page.fill_in(code=account.authenticator.code()).path == "/"
-    wiki.close()
 
 
 def test_what_a_visitor_has_in_the_session_is_kept_over_the_login(shop):
@@ -286,64 +268,43 @@ def test_a_new_user_inherits_nothing_from_one_whom_raw_sql_has_deleted(shop):
     assert shop.password(shop.visitor(), shop.account("ann")).path == "/enrol"
 
 
-def test_a_set_up_code_is_asked_for_again_when_it_is_replaced_meanwhile(shop):
+def test_a_set_up_code_is_asked_for_again_when_it_is_replaced_meanwhile(
+    shop, monkeypatch
+):
     _, account = shop.enrolled("ann")
     output = shop.command("reset", account.username, "--reason", "lost").output
     owner = shop.visitor()
     page = shop.password(owner, account)
     page = page.fill_in(recovery_code=output.split()[-1])
     phone = scan(page, shop.clock)
-    hashes = "UPDATE two_factor_recovery_codes SET code_hash = 'of another code'"
-    store = shop.module("store")
-    verify = store.find_code_hashes
-
-    def find_then_replace(user_id):
-        found = verify(user_id)
-        shop.sql(hashes)
-        return found
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store, "find_code_hashes", find_then_replace)
-        page.fill_in(code=phone.code())
+    replace = "UPDATE two_factor_recovery_codes SET code_hash = 'of another code'"
+    shop.after(monkeypatch, "store", "find_code_hashes", partial(shop.sql, replace))
+    page.fill_in(code=phone.code())
 
     assert not owner.is_logged_in()
     assert shop.sql("SELECT encrypted_secret FROM two_factor_users") == [(None,)]
 
 
-def test_a_user_who_has_enrolled_meanwhile_keeps_the_phone(shop):
+def test_a_user_who_has_enrolled_meanwhile_keeps_the_phone(shop, monkeypatch):
     thief, account = shop.visitor(), shop.account("ann")
     page = shop.password(thief, account)
     phone = scan(page, shop.clock)
-    views = shop.module("views")
-    verify = views.verify_first_code
-
-    def verify_then_enrol(*values):
-        found = verify(*values)
-        shop.sql("UPDATE two_factor_users SET encrypted_secret = 'of the owner'")
-        return found
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(views, "verify_first_code", verify_then_enrol)
-        page.fill_in(code=phone.code())
+    enrol = "UPDATE two_factor_users SET encrypted_secret = 'of the owner'"
+    shop.after(monkeypatch, "views", "verify_first_code", partial(shop.sql, enrol))
+    page.fill_in(code=phone.code())
 
     assert not thief.is_logged_in()
     stored = shop.sql("SELECT encrypted_secret FROM two_factor_users")
     assert stored == [("of the owner",)]
 
 
-def test_a_secret_that_is_replaced_while_keys_are_rotated_stays_the_new_one(shop):
-    _, account = shop.enrolled("ann")
-    cli = shop.module("cli")
-    find = cli.find_secrets
-
-    def find_then_replace():
-        found = find()
-        shop.sql("UPDATE two_factor_users SET encrypted_secret = 'a newer one'")
-        return found
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "find_secrets", find_then_replace)
-        assert shop.command("rotate-keys").exit_code == 0
+def test_a_secret_that_is_replaced_while_keys_are_rotated_stays_the_new_one(
+    shop, monkeypatch
+):
+    shop.enrolled("ann")
+    replace = "UPDATE two_factor_users SET encrypted_secret = 'a newer one'"
+    shop.after(monkeypatch, "cli", "find_secrets", partial(shop.sql, replace))
+    assert shop.command("rotate-keys").exit_code == 0
 
     stored = shop.sql("SELECT encrypted_secret FROM two_factor_users")
     assert stored == [("a newer one",)]
@@ -351,14 +312,13 @@ def test_a_secret_that_is_replaced_while_keys_are_rotated_stays_the_new_one(shop
 
 def test_a_door_that_is_locked_takes_recovery_codes_alone(tracker):
     _, account = tracker.enrolled("ann")
-    known = {"username": "ann", "password": PASSWORD}
     for _ in range(4):
         for _ in range(LIMIT):
             wrong = account.authenticator.wrong_code()
-            assert ask_for_token(tracker, **known, code=wrong)[0] == 401
+            assert ask_for_token(tracker, **KNOWN, code=wrong)[0] == 401
         tracker.clock.move(15 * 60)
 
     code = account.authenticator.code()
-    assert ask_for_token(tracker, **known, code=code)[0] == 401
+    assert ask_for_token(tracker, **KNOWN, code=code)[0] == 401
 
-    assert ask_for_token(tracker, **known, code=account.recovery_code())[0] == 200
+    assert ask_for_token(tracker, **KNOWN, code=account.recovery_code())[0] == 200

@@ -15,7 +15,6 @@ from tests.recipes.hosts import ALL
 from tests.recipes.hosts import KEYS
 from tests.recipes.hosts import PACKAGE
 from tests.recipes.hosts import PAGE
-from tests.recipes.hosts import Running
 from tests.recipes.hosts import blocks_of
 from tests.recipes.hosts import build
 from tests.recipes.hosts import load
@@ -101,14 +100,6 @@ def test_an_app_that_would_have_a_hole_does_not_start(package, config, problem):
         package.TwoFactor().init_app(make(**config))
 
 
-@pytest.fixture
-def shop(clock):
-    """Start the ordinary app with the package."""
-    running = Running("shop", clock)
-    yield running
-    running.close()
-
-
 def is_refused(host, caplog, problem):
     """Return whether the login page is an error, whose reason is in the log."""
     return host.visitor().open("/login").status == 500 and problem in caplog.text
@@ -127,16 +118,12 @@ def test_a_home_page_that_is_not_there_serves_no_visitor(shop, caplog):
     assert is_refused(shop, caplog, "Could not build url for endpoint 'nowhere'")
 
 
-def test_sessions_on_the_server_that_keep_their_id_serve_nobody(clock, caplog):
-    clinic = Running("clinic", clock)
-    kind = type(clinic.app.session_interface)
-    regenerate = kind.regenerate
-    try:
-        del kind.regenerate
-        assert is_refused(clinic, caplog, "override renew_session_id")
-    finally:
-        kind.regenerate = regenerate
-        clinic.close()
+def test_sessions_on_the_server_that_keep_their_id_serve_nobody(
+    clinic, caplog, monkeypatch
+):
+    monkeypatch.delattr(type(clinic.app.session_interface), "regenerate")
+
+    assert is_refused(clinic, caplog, "override renew_session_id")
 
 
 def test_a_layout_that_fills_no_block_of_the_base_template_is_an_error(shop):

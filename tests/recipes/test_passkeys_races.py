@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
+from tests.concurrency.races import logged_in
 from tests.kit.servers import Server
 from tests.kit.servers import Shot
 from tests.kit.servers import fire
-from tests.kit.servers import is_logged_in_by
 from tests.kit.servers import need_gunicorn
 from tests.kit.stage import ROOT
 
@@ -73,12 +73,6 @@ def pending(server, account):
     return visitor.open("/login/passkey")
 
 
-def logins(server, shots):
-    """Send answers of devices at once; return how many logged in."""
-    pages = fire(server, shots)
-    return sum(page.status == 302 and is_logged_in_by(server, page) for page in pages)
-
-
 def test_of_fifty_copies_of_a_signature_one_logs_in(server, device_class):
     for _ in range(ROUNDS):
         device = device_class(SITE)
@@ -86,7 +80,7 @@ def test_of_fifty_copies_of_a_signature_one_logs_in(server, device_class):
         page = pending(server, account)
         shot = Shot.of(page, credential=device.get(options_of(page)))
 
-        assert logins(server, [shot] * MANY) == 1
+        assert logged_in(server, fire(server, [shot] * MANY)) == 1
 
 
 def test_of_two_devices_with_one_count_one_logs_in(server, device_class):
@@ -98,7 +92,7 @@ def test_of_two_devices_with_one_count_one_logs_in(server, device_class):
             page, device.count = pending(server, account), 7
             shots.append(Shot.of(page, credential=device.get(options_of(page))))
 
-        assert logins(server, shots) == 1
+        assert logged_in(server, fire(server, shots)) == 1
 
 
 def test_a_passkey_that_is_added_many_times_at_once_is_there_once(server, device_class):
