@@ -56,24 +56,20 @@ def postgres():
         yield postgres
 
 
-def run_script(postgres, file):
-    """Run a file of SQL as the superuser, as PostgreSQL's image does."""
-    command = [postgres.programs / "psql", "-v", "ON_ERROR_STOP=1", "--no-psqlrc"]
-    subprocess.run(
-        [*command, "--dbname", postgres.url("postgres"), "-f", file],
-        env=os.environ | {"POSTGRES_PASSWORD": "it's secret"},
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-
-
 @pytest.fixture
 def role(step, postgres):
     """Return the address of the database by the role that compose.yaml gives us."""
+    script = step.folder / "deploy" / "database.sql"  # run as PostgreSQL's image does
     with postgres.connect("postgres") as connection:
         found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'door'")
         if not found.fetchone():
-            run_script(postgres, step.folder / "deploy" / "database.sql")
+            psql = [postgres.programs / "psql", "-v", "ON_ERROR_STOP=1", "--no-psqlrc"]
+            subprocess.run(
+                [*psql, "--dbname", postgres.url("postgres"), "-f", script],
+                env=os.environ | {"POSTGRES_PASSWORD": "it's secret"},
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
     return postgres.url("door").replace("//postgres@", "//door@")
 
 

@@ -17,13 +17,12 @@ def found_in(place, secrets):
     Six digits may stand in a hash by chance, so a code counts if it stands alone.
     """
     text = place if isinstance(place, str) else place.decode("latin-1")
-    return [secret for secret in secrets if re.search(pattern_of(secret), text)]
-
-
-def pattern_of(secret):
-    """Return what a secret looks like where it can be read."""
-    alone = r"(?<![0-9a-f]){}(?![0-9a-f])" if secret.isdigit() else "{}"
-    return alone.format(re.escape(secret))
+    alone = r"(?<![0-9a-f])%s(?![0-9a-f])"
+    return [
+        secret
+        for secret in secrets
+        if re.search((alone if secret.isdigit() else "%s") % re.escape(secret), text)
+    ]
 
 
 def bytes_of(site):
@@ -82,9 +81,8 @@ class Journey:
         self.secrets.add(self.account.authenticator.secret)
         self.type_code("000000")
         page = self.type_code(self.account.authenticator.code())
-        codes = codes_on(page)
-        self.account.recovery_codes = codes
-        self.secrets.update(codes)
+        self.account.recovery_codes = codes_on(page)
+        self.secrets.update(self.account.recovery_codes)
         self.see(self.visitor.log_out())
         self.see(self.visitor.give_password(self.account))
 
@@ -134,9 +132,8 @@ class Journey:
         self.prove("/account/password", code, password=new, confirm=new)
         self.account.password = new
         page = self.prove("/account/recovery-codes", self.account.authenticator.code())
-        codes = codes_on(page)
-        self.account.recovery_codes = codes
-        self.secrets.update(codes)
+        self.account.recovery_codes = codes_on(page)
+        self.secrets.update(self.account.recovery_codes)
         self.see(self.visitor.log_out())
         self.site.mails()
 

@@ -143,18 +143,15 @@ class ContractMap:
             action = self.contract_path(form.attributes.get("action") or there, there)
             form.attrs["action"] = action
             names = self.fields_of(urlsplit(action).path)
-            self.rename_fields(form, {v: n for n, v in names.items()})
+            ours = {theirs: name for name, theirs in names.items()}
+            for field in form.css("[name]"):
+                name = field.attributes["name"]
+                field.attrs["name"] = ours.get(name, name)
         for element in page.css(self.elements.get("secret", "#secret")):
             element.attrs["id"] = "secret"
         for element in page.css(self.elements.get("recovery-code", ".recovery-code")):
             element.attrs["class"] = "recovery-code"
         return page.html.encode()
-
-    def rename_fields(self, form, names):
-        """Give the fields of a form our names."""
-        for field in form.css("[name]"):
-            name = field.attributes["name"]
-            field.attrs["name"] = names.get(name, name)
 
 
 def translate_path(path, pairs):

@@ -191,16 +191,11 @@ def pytest_generate_tests(metafunc):
         chosen = [since] * is_before_the_step(since, config.stash[NUMBERS])
     if config.getoption("--red"):
         chosen = red_steps(item, since[:2], until, config.stash[NUMBERS])
-    metafunc.parametrize(
-        "step",
-        [pytest.param(n, id=title_of(n), marks=red_marks(config)) for n in chosen],
-        indirect=True,
-    )
-
-
-def title_of(target):
-    """Return what a test is called by: the name of a step, or a page."""
-    return STEPS[target].name if target in STEPS else target
+    names = [STEPS[n].name if n in STEPS else n for n in chosen]
+    fails = pytest.mark.xfail(strict=True, raises=AssertionError, reason=RED)
+    marks = [fails] * bool(config.getoption("--red"))  # by an assertion, no accident
+    cases = [pytest.param(n, marks=marks) for n in chosen]
+    metafunc.parametrize("step", cases, ids=names, indirect=True)
 
 
 def is_before_the_step(page, numbers):
@@ -219,13 +214,6 @@ def red_steps(item, since, until, numbers):
     if after in numbers:
         red.append(after)
     return red
-
-
-def red_marks(config):
-    """Return the marks of a test that has to fail, by an assertion and no accident."""
-    if not config.getoption("--red"):
-        return []
-    return [pytest.mark.xfail(strict=True, raises=AssertionError, reason=RED)]
 
 
 def pytest_collection_modifyitems(config, items):
@@ -263,7 +251,9 @@ def is_asked_for(config, item):
     if is_measured != config.getoption("--alone"):
         return False
     is_own = config.getoption("--app") or config.getoption("--url")
-    if is_own and (item.get_closest_marker("gap") or not is_of_the_contract(item)):
+    if is_own and (
+        item.get_closest_marker("gap") or item.path.parent.name not in CONTRACT
+    ):
         return False
     if are_slow_left_out(config) and any(map(item.get_closest_marker, SLOW)):
         return False
@@ -276,11 +266,6 @@ def is_asked_for(config, item):
         return False
     names = config.stash[NAMES]
     return not names or (number, item.originalname) in names
-
-
-def is_of_the_contract(item):
-    """Tell whether a test asks for what each app has to do, and not ours alone."""
-    return item.path.parent.name in CONTRACT
 
 
 def are_slow_left_out(config):

@@ -103,14 +103,9 @@ def folder_of(target):
     return folder
 
 
-def has_memory(folder):
-    """Return whether the app of a step or a page remembers what no database holds."""
-    return reach(folder.name.partition("-")[0]) < FIRST_WITHOUT_MEMORY
-
-
 def load_step(folder):
     """Import the app of a step, under a name of its own; afresh if it has a memory."""
-    if has_memory(folder):
+    if reach(folder.name.partition("-")[0]) < FIRST_WITHOUT_MEMORY:
         return import_step(folder)
     if folder not in LOADED:
         LOADED[folder] = import_step(folder)
@@ -236,16 +231,13 @@ class NoAuthenticator:
         return False
 
 
-NO_AUTHENTICATOR = NoAuthenticator()
-
-
 class Account:
     """What one user knows and has."""
 
     def __init__(self, username, password):
         self.username = username
         self.password = password
-        self.authenticator = NO_AUTHENTICATOR
+        self.authenticator = NoAuthenticator()
         self.recovery_codes = []
 
     def __repr__(self):
@@ -451,8 +443,7 @@ def register(visitor, **values):
     """Register somebody new; return the account, which has no phone yet."""
     name = new_name()
     values = {"username": name, "email": f"{name}@example.org"} | values
-    account = Account(values["username"], GOOD_PASSWORD)
-    account.password = values.get("password", GOOD_PASSWORD)
+    account = Account(values["username"], values.get("password", GOOD_PASSWORD))
     if "create_user" in visitor.names.app:
         create_user(visitor.site, values | {"password": account.password})
         page = visitor.give_password(account)

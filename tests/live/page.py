@@ -3,6 +3,7 @@
 import re
 
 from tests.kit.real_browser import missing
+from tests.kit.stage import GOOD_PASSWORD as PASSWORD
 from tests.kit.stage import ROOT
 
 PACKS = ROOT / "docs" / "assets" / "packs"
@@ -16,7 +17,6 @@ REPLACE = """([old, fresh]) => {
   const from = view.state.doc.toString().indexOf(old);
   view.dispatch({changes: {from, to: from + old.length, insert: fresh}});
 }"""
-PASSWORD = "four lamps under one umbrella"  # noqa: S105  of nobody
 
 
 def need_packs():
