@@ -4,7 +4,6 @@ import importlib.util
 import itertools
 import json
 import os
-import shutil
 import signal
 import socket
 import sqlite3
@@ -33,6 +32,7 @@ from tests.kit.clock import RealClock
 from tests.kit.mailbox import read_mails
 from tests.kit.phone import Authenticator
 from tests.kit.programs import WAIT_SECONDS
+from tests.kit.programs import bare_copy
 from tests.kit.programs import free_port
 from tests.kit.programs import wait_until
 from tests.kit.real_browser import missing
@@ -435,9 +435,7 @@ def is_logged_in_by(server, page):
 
 def changed_copy(folder, target, file, old, new):
     """Copy a step with one passage replaced, which has to be there."""
-    hidden = shutil.ignore_patterns("instance", "__pycache__")
-    shutil.copytree(folder, target, ignore=hidden)
-    path = Path(target, file)
+    path = Path(bare_copy(folder, target), file)
     text = path.read_text()
     assert text.count(old) == 1, f"{file} does not have this once:\n{old}"
     path.write_text(text.replace(old, new))
