@@ -146,6 +146,17 @@ def test_a_form_that_is_too_large_for_the_app_is_refused_by_the_app(front):
     assert len(front.seen) == 1
 
 
+@attack(150)
+def test_a_form_reaches_the_app_when_all_of_it_has_arrived(front):
+    head = b"POST /login HTTP/1.1\r\nHost: %s\r\nContent-Length: 9\r\n\r\n"
+    with closing(tls_connection(front)) as slow:
+        slow.sendall(head % NAME.encode() + b"code")
+        ask(front, "/healthz")
+        assert [path for path, headers in front.seen] == ["/healthz"]
+        slow.sendall(b"=1234")
+        assert slow.recv(1000).startswith(b"HTTP/1.1 200")
+
+
 def test_a_long_address_reaches_no_app(front):
     assert ask(front, "/login?next=/" + 3900 * "x").status == 200
     for path in ("/login?next=/", "/reset/"):

@@ -63,6 +63,7 @@ def role(step, postgres):
     with postgres.connect("postgres") as connection:
         found = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = 'door'")
         if not found.fetchone():
+            connection.execute("ALTER ROLE postgres PASSWORD 'it''s secret'")
             psql = [postgres.programs / "psql", "-v", "ON_ERROR_STOP=1", "--no-psqlrc"]
             subprocess.run(
                 [*psql, "--dbname", postgres.url("postgres"), "-f", script],
@@ -100,6 +101,13 @@ def test_the_role_of_the_app_can_do_nothing_but_its_work(role, statement):
     refused = pytest.raises(psycopg.errors.InsufficientPrivilege)
     with psycopg.connect(role, autocommit=True) as connection, refused:
         connection.execute(statement)
+
+
+@attack(157)
+def test_no_password_opens_what_the_superuser_may_do(role, postgres):
+    with postgres.connect("postgres") as connection:
+        query = "SELECT rolname, rolpassword FROM pg_authid WHERE rolsuper"
+        assert connection.execute(query).fetchall() == [("postgres", None)]
 
 
 @attack(157)

@@ -688,6 +688,19 @@ def test_a_database_of_an_older_step_keeps_its_users_there_and_back(step, clock)
         older.visitor().log_in(account)
 
 
+@since("06")
+@attack(119, 72)
+@rate_limited
+@never_red("step 05 has no migration from an older step's lockouts")
+def test_a_lockout_outlives_the_way_back_to_the_step_before(site, account, clock):
+    guess_wrong_codes(site, account, clock, MAX_WRONG_CODES_IN_A_ROW)
+    migrate(site, flask_migrate.downgrade, "0002")
+    migrate(site, flask_migrate.upgrade, "head")
+    clock.move(15 * 60)
+
+    assert site.visitor().give_password(account).status == 422
+
+
 @since("05")
 @attack(119)
 @never_red("step 04 has no older database")
