@@ -8,14 +8,72 @@ from flask import render_template
 from tests.kit.marks import since
 from tests.kit.real_browser import WIDTHS
 from tests.kit.real_browser import enrol
+from tests.kit.real_browser import is_wider_than_the_window
+from tests.kit.stage import add_second_factor
+from tests.kit.stage import register
 
 pytestmark = pytest.mark.browser
+
+# Tells for each click whether the browser would send the form.
+SENDS = """acts => {
+  const sent = [];
+  addEventListener("submit", event => {
+    sent.push(!event.defaultPrevented);
+    event.preventDefault();
+  });
+  const form = document.querySelector("main form");
+  form.noValidate = true;
+  for (const act of acts) {
+    if (act == "click") form.requestSubmit();
+    else dispatchEvent(new PageTransitionEvent("pageshow", {persisted: true}));
+  }
+  return sent;
+}"""
 
 
 @pytest.fixture
 def account(screen):
     """Return an account with all that the step asks for."""
     return screen.site.account()
+
+
+def test_a_phone_shows_a_page_in_its_own_width(browser, new_screen):
+    phone = {"is_mobile": True, "viewport": {"width": 390, "height": 800}}
+    with browser.new_context(**phone) as context:
+        screen = new_screen(context).open("/login")
+
+        assert screen.tab.evaluate("innerWidth") == 390
+
+
+def test_of_two_quick_clicks_the_first_alone_sends_the_form(screen):
+    screen.open("/login")
+
+    assert screen.tab.evaluate(SENDS, ["click", "click"]) == [True, False]
+
+
+def test_who_comes_back_to_a_form_can_send_it_at_once(screen):
+    screen.open("/login")
+
+    assert screen.tab.evaluate(SENDS, ["click", "back", "click"]) == [True, True]
+
+
+def test_a_button_that_shows_a_password_says_which_one(screen):
+    screen.open("/login")
+    button = screen.find("button", "Show password")
+
+    controlled = screen.find(f"#{button.get_attribute('aria-controls')}")
+    assert controlled.get_attribute("name") == "password"
+
+
+@since("04d")
+def test_the_longest_name_fits_a_narrow_window(screen):
+    account = register(screen.site.visitor(), username="W" * 32)
+    add_second_factor(screen.site, account)
+    screen.resize(WIDTHS[0])
+    screen.log_in(account)
+
+    assert account.username in screen.text
+    assert not is_wider_than_the_window(screen)
 
 
 @since("02")

@@ -1,6 +1,7 @@
 """What our pages and emails say about how mail is sent."""
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from tests.kit.accounts import recover
 from tests.kit.mailbox import read_mails
@@ -56,6 +57,16 @@ def test_a_printed_mail_stands_out_in_the_log(site):
     assert printed.isascii()  # any console can show it
     [mail] = read_mails(printed + printed.replace("kim@", "lee@"))[:1]
     assert not mail.text.endswith("=")
+
+
+@since("05")
+def test_a_screen_reader_learns_in_which_language_an_email_is(posting, server):
+    fill_in_registration(posting.visitor())
+    posting.mails()
+    [message] = server.messages
+
+    html = LexborHTMLParser(message.get_body(["html"]).get_content())
+    assert html.css_first("html[lang=en]")
 
 
 @since("05a")

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.kit.accounts import CHANGES
+from tests.kit.accounts import ask_for_a_code
 from tests.kit.accounts import change
 from tests.kit.accounts import logged_in
 from tests.kit.accounts import prove
@@ -92,6 +93,22 @@ def test_the_code_page_takes_the_focus_and_says_how_much_time_there_is(
 
     assert "autofocus" in page.find("[name=code]").attributes
     assert "You have ten minutes." in page.text
+
+
+@since("03")
+def test_the_page_for_a_recovery_code_takes_the_focus(visitor, account):
+    page = ask_for_a_code(visitor, account)
+
+    assert page.find("[autofocus]").attributes["name"] == "recovery_code"
+
+
+@since("02")
+def test_what_happened_is_told_to_who_does_not_see_it(visitor, account, clock):
+    page = visitor.give_password(account)
+    clock.move(10 * 60 + 1)
+    page = page.fill_in(code=account.authenticator.code())
+
+    assert "ten minutes" in page.find("[role=status]").text()
 
 
 @since("02")
