@@ -457,6 +457,14 @@ def test_the_way_back_to_the_authenticator_keeps_where_the_login_leads(site, acc
     assert page.path == "/login/code?next=/account"
 
 
+@since("04d")
+def test_the_way_to_the_registration_and_back_keeps_where_the_login_leads(site):
+    page = site.visitor().open("/login?next=/account").follow("Create an account")
+    assert page.path == "/register?next=/account"
+
+    assert page.follow("Log in").path == "/login?next=/account"
+
+
 @since("05")
 def test_beginning_again_keeps_where_the_login_leads(site):
     page = site.visitor().open("/register?next=/account")
