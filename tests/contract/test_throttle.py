@@ -23,6 +23,7 @@ from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.marks import until
 from tests.kit.phone import scan
+from tests.kit.reset_links import ask_for_link
 from tests.kit.reset_links import choose
 from tests.kit.reset_links import open_link
 from tests.kit.stage import fill_in_registration
@@ -584,6 +585,17 @@ def at_the_recovery_code_of_the_account(site, kim):
     )
 
 
+def at_the_new_authenticator(site, kim):
+    """Guess the first code of another authenticator app."""
+    page = prove(logged_in(site, kim), kim, "/account/phone")
+    new = scan(page, site.clock)
+
+    def guess(is_right):
+        return page.fill_in(code=new.code() if is_right else new.wrong_code())
+
+    return guess
+
+
 def at_the_reset_request(site, kim):
     """Ask for a mail with a link: each counts, there is no wrong one."""
     visitor = site.visitor(network="192.0.2.20")
@@ -638,6 +650,7 @@ VERIFIERS = [
 PLACES = [  # each with a count of its own
     at_the_login,
     at_the_current_password,
+    at_the_new_authenticator,
     at_the_reset_request,
     at_the_reset_code,
     at_the_mailed_code,
@@ -692,6 +705,19 @@ def test_a_pause_in_one_place_is_no_pause_in_another(site, kim, place):
         status = guess(is_right=False).status
         assert status == status_of_wrong(other), other.__name__
     site.visitor().log_in(kim)
+
+
+@since("05")
+@attack(135)
+def test_a_network_that_used_up_one_wish_still_has_the_others(site, kim):
+    page = begin(site, email="lee@example.org")
+    while fill_in_registration(site.visitor()).status != 429:
+        pass
+    assert ask_for_link(site.visitor()).status == 200
+    while ask_for_link(site.visitor()).status != 429:
+        pass
+
+    assert ask_again(page).status == 200
 
 
 @since("05")
@@ -756,6 +782,23 @@ def test_a_complete_login_gives_the_guesses_in_the_account_back(site, kim, wrong
 
     visitor = logged_in(site, kim)
     assert prove(visitor, kim, RENEWAL).status == 200
+
+
+@since("05")
+@attack(71, 131)
+def test_slips_at_the_first_authenticator_do_not_count_at_the_next_one(site, clock):
+    account = site.account_without_factor()
+    page = site.visitor().give_password(account)
+    first = scan(page, clock)
+    for _ in range(LIMIT - 1):
+        page = page.fill_in(code=first.wrong_code())
+    page.fill_in(code=first.code())
+    account.authenticator = first
+    page = prove(logged_in(site, account), account, "/account/phone")
+    for _ in range(LIMIT):
+        page = page.fill_in(code=first.wrong_code())
+
+    assert page.status == 422
 
 
 @since("05")
@@ -1021,6 +1064,7 @@ def test_wrong_codes_on_one_route_lock_no_other(site, kim, clock):
 
     assert visitor.is_logged_in()
     assert prove(visitor, kim, RENEWAL).status == 200
+    assert visitor.is_logged_in()  # whoever is locked out is led to the login
     site.visitor().log_in(kim)
     clock.move(WINDOW)
     assert choose(open_link(site), kim.authenticator.code()).path == "/login"
