@@ -706,7 +706,9 @@ def test_a_mail_refused_for_good_after_its_text_is_given_up_at_once(
         "550 5.7.1 Relaying denied",
         "554 5.7.1 <kim@example.org>: Relay access denied",
         "550 relay not permitted",
+        "534 authentication mechanism is too weak",
         "535 authentication failed",
+        "538 encryption is needed for this authentication",
     ],
 )
 def test_a_mail_refused_for_now_or_by_a_server_that_refuses_us_is_sent_later(
@@ -1140,3 +1142,32 @@ def test_an_email_that_waits_outlives_others_of_its_kind(posting, server):
     next_try(posting)
     posting.mails()
     assert [mail.to for mail in server.mails] == [lee, kim]
+
+
+@attack(91, 109)
+def test_an_email_that_waits_outlives_others_to_its_reader(posting, server):
+    server.answers[ADDRESS] = "450 later"
+    begin(posting)
+    posting.mails()
+    ask_for_link(posting.visitor())  # by a stranger: there is no account
+    posting.mails()
+    del server.answers[ADDRESS]
+    next_try(posting)
+    posting.mails()
+
+    [mail] = server.mails
+    assert mail.code
+
+
+@attack(91, 146)
+def test_notices_that_are_used_up_for_one_owner_still_come_to_another(site):
+    for name in ("kim", "lee"):
+        owner(site, name)
+    for _ in range(4):
+        fill_in_registration(site.visitor(), email=ADDRESS)
+        inbox = site.mails()
+    assert inbox == []
+    fill_in_registration(site.visitor(), email=LEE)
+
+    [mail] = site.mails()
+    assert mail.to == LEE

@@ -1,8 +1,10 @@
 """What goes on all the time: each round in the background, and each answer."""
 
+import sqlite3
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from tests.kit.accounts import logged_in
 from tests.kit.marks import attack
@@ -84,6 +86,16 @@ def assert_rounds_are_good(site, monkeypatch, run):
 @attack(133)
 def test_the_sender_of_a_reader_rests_between_its_rounds(site, monkeypatch):
     assert_rounds_are_good(site, monkeypatch, run_sender)
+
+
+@since("05")
+def test_the_sender_of_a_reader_outlives_a_database_that_is_away(site, monkeypatch):
+    def fail():
+        raise OperationalError("SELECT", {}, sqlite3.OperationalError("disk I/O error"))
+
+    monkeypatch.setattr(site.module("outbox"), "send_due_emails", fail)
+    with pytest.raises(LastRoundError):
+        run_sender(site, monkeypatch, Rounds(site, [1, 1]))
 
 
 @since("06")

@@ -2,6 +2,7 @@
 
 from tests.kit.accounts import ADDRESS
 from tests.kit.answers import content_of
+from tests.kit.email_codes import ask_again
 from tests.kit.email_codes import begin
 from tests.kit.email_codes import mailed_code
 from tests.kit.journey import bytes_of
@@ -30,6 +31,17 @@ def test_registrations_that_are_not_completed_are_gone_after_a_day(site, clock):
     emails = site.sql("SELECT email FROM pending_registrations")
     assert emails == [("other@example.org",)]
     assert page.fill_in(email_code=code).path == "/login"
+
+
+@since("05")
+@attack(48)
+def test_who_comes_back_in_the_evening_still_gets_a_code(site, clock):
+    page = begin(site)
+    clock.move(12 * 60 * MINUTE)
+    site.run_hourly_tasks()
+
+    page = ask_again(page)
+    assert page.fill_in(email_code=mailed_code(site)).path == "/enrol"
 
 
 @since("05")
