@@ -671,6 +671,16 @@ def test_a_request_waits_until_another_has_written(site, account):
     assert page.path == "/login/code"
 
 
+@since("04")
+@never_red("step 03 has no database")
+def test_a_page_is_read_while_another_request_writes(site, account):
+    visitor = logged_in(site, account)
+    with closing(sqlite3.connect(site.database)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        assert visitor.is_logged_in()
+
+
 @since("05")
 @attack(119)
 @never_red("step 04 has no older database")

@@ -288,6 +288,15 @@ def test_the_recovery_codes_end_in_a_button_and_a_script_of_our_own(site):
 # The issuer
 
 
+@since("04b")
+@attack(78)
+def test_a_password_is_not_made_of_the_name_that_the_authenticator_shows(step, clock):
+    site = step.start(clock, ISSUER="Quxelbrond9")
+    page = fill_in_registration(site.visitor(), password="Quxelbrond9 kz4 Quxelbrond9")
+
+    assert "the name of this site" in error_on(page)
+
+
 @since("03")
 @pytest.mark.parametrize("issuer", ["Door: at work", "Door at work"])
 def test_the_code_page_names_the_issuer_as_the_authenticator_shows_it(
