@@ -23,11 +23,13 @@ from tests.kit.journey import Journey
 from tests.kit.journey import found_in
 from tests.kit.marks import attack
 from tests.kit.marks import since
+from tests.kit.phone import scan
 from tests.kit.production import ORIGIN
 from tests.kit.production import in_production
 from tests.kit.reset_links import choose
 from tests.kit.reset_links import form_behind
 from tests.kit.reset_links import mailed_link
+from tests.kit.reset_links import open_link
 from tests.kit.stage import CONFIG
 from tests.kit.stage import GOOD_PASSWORD
 from tests.kit.stage import add_second_factor
@@ -262,6 +264,22 @@ def test_a_wrong_current_password_is_a_line(site, account, audit):
     lines = audit()
     assert events(lines) == [("password_rejected", 1), ("code_rejected", 1)]
     assert [line["status"] for line in lines] == [422, 422]
+
+
+@attack(107)
+def test_the_line_of_a_wrong_code_says_where_it_was_typed(site, kim, clock, audit):
+    page = site.visitor().give_password(kim)
+    page.fill_in(code=kim.authenticator.wrong_code())
+    visitor = logged_in(site, kim)
+    prove(visitor, kim, "/account/phone", code=kim.authenticator.wrong_code())
+    page = prove(visitor, kim, "/account/phone")
+    page.fill_in(code=scan(page, clock).wrong_code())
+    choose(open_link(site), kim.authenticator.wrong_code())
+    page = site.visitor().give_password(site.account_without_factor())
+    page.fill_in(code=scan(page, clock).wrong_code())
+
+    flows = [line["flow"] for line in audit() if line["event"] == "code_rejected"]
+    assert flows == ["login", "account", "enrolment", "reset", "enrolment"]
 
 
 @attack(107, 149)
