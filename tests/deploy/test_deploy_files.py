@@ -42,6 +42,7 @@ OF_OTHERS = {
     "WEB_CONCURRENCY",
 }
 MOST_EXPOSED = 20  # of 100, at which a service may do anything
+MAY = "Capability|Dynamic|Lock|Memory|No|Private|Pro[ct]|Restrict|System|UMask"
 POOL = 5 + 10  # connections of a process: what SQLAlchemy keeps, and adds at most
 SMTP_TIMEOUT_SECONDS = 10  # of the app, for each answer of the mail server
 UNITS = ("door-web.socket", "door-web.service", "door-mail.service")
@@ -323,6 +324,19 @@ def test_the_services_may_do_little(folder, tmp_path, unit):
         assert f"\n{line}\n" in text
 
 
+def test_neither_service_may_do_what_the_other_may_not(folder):
+    web, mail = (
+        [
+            line
+            for line in read(folder, f"deploy/{unit}").splitlines()
+            if re.match(MAY, line)
+        ]
+        for unit in UNITS[1:]
+    )
+
+    assert web == mail
+
+
 def test_the_services_find_their_files_and_settings_in_one_place(folder):
     for unit in UNITS[1:]:
         text = read(folder, f"deploy/{unit}")
@@ -558,6 +572,28 @@ def test_compose_keeps_the_database_where_the_image_writes_it(folder):
     assert database["image"].startswith("postgres:17.")  # 18 has another folder
     assert "database:/var/lib/postgresql/data" in database["volumes"]
     assert "database" in compose["volumes"]
+
+
+def test_each_container_finds_our_files_where_its_image_looks(folder):
+    services = load(folder, "compose.yaml")["services"]
+    for name, file, place in (
+        ("nginx", "nginx.conf", "/etc/nginx/templates/"),
+        ("nginx", "error.html", "/usr/share/nginx/html/"),
+        ("database", "database.sql", "/docker-entrypoint-initdb.d/"),
+    ):
+        volumes = services[name]["volumes"]
+        assert [v for v in volumes if v.startswith(f"./deploy/{file}:{place}")], file
+
+
+def test_compose_tells_its_mail_server_no_password_of_another(step):
+    config = step.load(step.folder).config
+    compose = load(step.folder, "compose.yaml")["services"]["web"]["environment"]
+    compose = compose | {"DATABASE_URL": SETTINGS["DATABASE_URL"]}
+    file = SETTINGS | {"MAIL_USERNAME": "door", "MAIL_PASSWORD": "a lamp"}
+    read_as = config.read_environment(file | compose)
+
+    assert not read_as["MAIL_USERNAME"]
+    assert not read_as["MAIL_PASSWORD"]
 
 
 def test_the_app_takes_what_compose_and_render_say(step):

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.request import Request
+from urllib.request import urlopen
 
 import pytest
 
@@ -30,6 +32,7 @@ pytestmark = [
     never_red("the step before has no files to deploy it with"),
 ]
 
+FAR = "/login?next=/" + 3900 * "%2F"
 PAGE = b"<p>A page of the app, long enough to be compressed.</p>\n" * 100
 
 
@@ -43,6 +46,8 @@ class App(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.send_response(200)
+        if self.path == "/leads-far":
+            self.send_header("Location", FAR)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(PAGE)))
         self.send_header("X-Request-ID", "00")
@@ -78,7 +83,7 @@ def front(step, scratch):
         process = subprocess.Popen([*command, "-g", "daemon off;"], cwd=scratch)
         try:
             wait_until(lambda: is_open(port), process)
-            yield SimpleNamespace(port=port, certificate=pem, seen=seen)
+            yield SimpleNamespace(port=port, plain=plain, certificate=pem, seen=seen)
         finally:
             process.terminate()
             process.wait()
@@ -162,6 +167,32 @@ def test_a_long_address_reaches_no_app(front):
     for path in ("/login?next=/", "/reset/"):
         assert ask(front, path + 4000 * "x").status == 414
     assert len(front.seen) == 1
+
+
+def test_the_longest_address_to_which_the_app_leads_gets_through(front):
+    assert ask(front, "/leads-far").headers["Location"] == FAR
+
+
+def test_lets_encrypt_finds_its_proof_where_it_looks(front, scratch):
+    folder = scratch / ".well-known" / "acme-challenge"
+    folder.mkdir(parents=True)
+    folder.joinpath("token").write_text("proof")
+    for path in (folder, folder.parent):
+        path.chmod(0o755)
+    address = f"http://127.0.0.1:{front.plain}/.well-known/acme-challenge/token"
+    with urlopen(Request(address, headers={"Host": NAME})) as answer:
+        assert answer.read() == b"proof"
+
+
+def test_who_knows_only_ciphers_of_yesterday_gets_no_connection(front):
+    context = ssl.create_default_context(cafile=front.certificate)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE+AES:!AESGCM:!AESCCM:@SECLEVEL=0")
+    with (
+        socket.create_connection(("127.0.0.1", front.port), timeout=30) as plain,
+        pytest.raises(ssl.SSLError, match="(?i)handshake.failure"),
+    ):
+        context.wrap_socket(plain, server_hostname=NAME)
 
 
 def test_a_form_at_which_the_app_dies_is_sent_to_no_other_process(front):

@@ -31,6 +31,7 @@ def write_site(step, scratch, servers, certificate, ports):
         f"/etc/letsencrypt/live/{NAME}/fullchain.pem": str(certificate),
         f"/etc/letsencrypt/live/{NAME}/privkey.pem": str(certificate),
         "/usr/share/nginx/html": str(scratch),
+        "/var/www/html": str(scratch),
         "/var/log/nginx/access.log": "access.log",
     }.items():
         assert name in site, f"deploy/nginx.conf does not name {name}"
