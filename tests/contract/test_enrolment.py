@@ -213,6 +213,16 @@ def test_a_password_thief_who_enrols_first_learns_nothing_about_the_owner_s_secr
     assert not thief.is_logged_in()
 
 
+@since("04")
+def test_an_enrolment_that_is_confirmed_ends_none_of_another_user(site, clock):
+    page = site.visitor().give_password(site.account_without_factor())
+    authenticator = scan(page, clock)
+    enrol(site.visitor(), site.account_without_factor(), clock)
+    page.fill_in(code=authenticator.code())
+
+    assert page.visitor.is_logged_in()
+
+
 @attack(116)
 def test_a_thief_s_open_enrolment_is_over_once_the_owner_has_enrolled(site, clock):
     account = site.account_without_factor()
