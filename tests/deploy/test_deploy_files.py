@@ -585,15 +585,15 @@ def test_each_container_finds_our_files_where_its_image_looks(folder):
         assert [v for v in volumes if v.startswith(f"./deploy/{file}:{place}")], file
 
 
-def test_compose_tells_its_mail_server_no_password_of_another(step):
+def test_compose_speaks_to_its_mail_server_as_to_no_other(step):
     config = step.load(step.folder).config
     compose = load(step.folder, "compose.yaml")["services"]["web"]["environment"]
     compose = compose | {"DATABASE_URL": SETTINGS["DATABASE_URL"]}
     file = SETTINGS | {"MAIL_USERNAME": "door", "MAIL_PASSWORD": "a lamp"}
-    read_as = config.read_environment(file | compose)
+    read_as = config.read_environment(file | {"MAIL_USE_SSL": "yes"} | compose)
 
-    assert not read_as["MAIL_USERNAME"]
-    assert not read_as["MAIL_PASSWORD"]
+    for name in ("MAIL_USERNAME", "MAIL_PASSWORD", "MAIL_USE_TLS", "MAIL_USE_SSL"):
+        assert not read_as[name], name
 
 
 def test_the_app_takes_what_compose_and_render_say(step):
