@@ -98,7 +98,12 @@ def test_a_login_leads_to_the_page_that_was_asked_for(visitor, account, target):
 @attack(92)
 @pytest.mark.parametrize(
     ("target", "leads_to"),
-    [("/account?x=1", "/account?x=1"), ("//e.com", "/"), ("javascript:x", "/")],
+    [
+        ("/account?x=1", "/account?x=1"),
+        ("//e.com", "/"),
+        (r"/\e.com", "/"),
+        ("javascript:x", "/"),
+    ],
 )
 def test_enrolment_leads_to_the_page_that_was_asked_for(site, clock, target, leads_to):
     to = f"/login?next={encoded(target)}"
