@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -304,8 +305,9 @@ def wait_for(child):
     try:
         return os.waitpid(child, 0)[1]
     except KeyboardInterrupt:
-        os.kill(child, signal.SIGTERM)
-        os.waitpid(child, 0)
+        with suppress(ProcessLookupError):  # it may have ended in this moment
+            os.kill(child, signal.SIGTERM)
+            os.waitpid(child, 0)
         raise
 
 

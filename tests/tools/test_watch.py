@@ -8,11 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
+from tools import watch
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="no such signals on Windows")
 SENTENCE = "Next: After a code the one before it is used up as well"
@@ -107,6 +109,14 @@ def test_ctrl_c_ends_it_without_a_traceback(reader):
 
     assert output == ""
     assert reader.process.returncode == 130
+
+
+def test_ctrl_c_may_come_when_a_check_has_just_ended(monkeypatch):
+    monkeypatch.setattr(watch.os, "waitpid", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr(watch.os, "kill", Mock(side_effect=ProcessLookupError))
+
+    with pytest.raises(KeyboardInterrupt):
+        watch.wait_for(12345)
 
 
 def test_hints_go_from_the_sentence_to_the_heading_to_the_lines(reader):
