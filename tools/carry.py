@@ -84,11 +84,13 @@ class Change:
         failed = self.apply(file, later)
         after = content(later / file)
         if failed:
-            is_marked = has_conflict(after)
-            return f"CONFLICT: {'marked in the file' if is_marked else 'see there'}"
+            where = "marked in the file" if has_conflict(after) else "left as it was"
+            return f"CONFLICT: {where}"
         if after == before:
             return "already there"
-        return "deleted" if after is None else "copied" if before is None else "merged"
+        if after is None:
+            return "deleted"
+        return "copied" if before is None else "merged"
 
 
 def check_recipe(diff, step):

@@ -14,6 +14,7 @@ from tests.kit.marks import never_red
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.marks import until
+from tests.kit.phone import RFC_6238
 from tests.kit.reset_links import choose
 from tests.kit.reset_links import mailed_link
 from tests.kit.stage import CONFIG
@@ -21,15 +22,6 @@ from tools.totp import TIME_STEP
 from tools.totp import totp
 
 pytestmark = since("02")
-
-RFC_6238 = [  # appendix B, SHA-1, the last six digits
-    (59, "287082"),
-    (1111111109, "081804"),
-    (1111111111, "050471"),
-    (1234567890, "005924"),
-    (2000000000, "279037"),
-    (20000000000, "353130"),
-]
 
 USED = "That code was used a moment ago. Wait for the next one."
 

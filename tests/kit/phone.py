@@ -3,6 +3,15 @@
 from tools.totp import TIME_STEP
 from tools.totp import totp
 
+RFC_6238 = [  # appendix B, SHA-1, the last six digits
+    (59, "287082"),
+    (1111111109, "081804"),
+    (1111111111, "050471"),
+    (1234567890, "005924"),
+    (2000000000, "279037"),
+    (20000000000, "353130"),
+]
+
 
 class Authenticator:
     """Shows the codes of a secret; the clock is that of the test."""

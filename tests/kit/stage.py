@@ -383,14 +383,14 @@ class Site:
         recipe = (self.stage.folder, make, self.clock.now())
         if recipe not in PREPARED:
             account = make(self)
-            PREPARED[recipe] = account.on(None), *self.remembered()
+            PREPARED[recipe] = account.on(None), *self.copy_state()
             return account
         self.is_fresh = False
         account, memory, database = PREPARED[recipe]
-        self.remember(memory, database)
+        self.restore_state(memory, database)
         return account.on(self.clock)
 
-    def remembered(self):
+    def copy_state(self):
         """Return a copy of what the app has in its memory and in its database."""
         memory = deepcopy(memory_of(self.app))
         if self.stage.number < FIRST_WITH_DATABASE:
@@ -398,7 +398,7 @@ class Site:
         self.sql("PRAGMA wal_checkpoint(TRUNCATE)")
         return memory, self.database.read_bytes()
 
-    def remember(self, memory, database):
+    def restore_state(self, memory, database):
         """Let the app have what another one had in its memory and in its database."""
         for place, value in memory_of(self.app).items():
             value.update(deepcopy(memory[place]))

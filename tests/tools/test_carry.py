@@ -104,11 +104,11 @@ LINE_GONE = changed(OLD, b="<<<<<<< ours\nother\n=======\n>>>>>>> theirs\n")
         (OLD, NEW, OTHER, MARKED, "CONFLICT: marked in the file"),
         (OLD, changed(OLD, b=""), OTHER, LINE_GONE, "CONFLICT: marked in the file"),
         (OLD, NEW, MARKED, MARKED, "CONFLICT: has the marks of an earlier one"),
-        (b"\0a", b"\0b", b"\0c", b"\0c", "CONFLICT: see there"),
+        (b"\0a", b"\0b", b"\0c", b"\0c", "CONFLICT: left as it was"),
         (None, NEW, None, NEW, "copied"),
         (OLD, None, OLD, None, "deleted"),
-        (OLD, None, OTHER, OTHER, "CONFLICT: see there"),
-        (OLD, NEW, None, None, "CONFLICT: see there"),
+        (OLD, None, OTHER, OTHER, "CONFLICT: left as it was"),
+        (OLD, NEW, None, None, "CONFLICT: left as it was"),
     ],
 )
 def test_a_later_file_gets_what_changed_and_keeps_its_own(
