@@ -1,6 +1,7 @@
 """What an answer costs: hashes, statements, time; and who steps in between."""
 
 import hashlib
+import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -55,6 +56,16 @@ def measured(site, path, **values):
             seconds[kind].append(time.perf_counter() - began)
             assert answer.status == 302
     return seconds
+
+
+def typical_ratio(seconds, others):
+    """Return how many times as long the first took, from measurements made in turns.
+
+    Each is compared with its neighbour, as a computer slows down and recovers.
+    """
+    return statistics.median(
+        one / other for one, other in zip(seconds, others, strict=True)
+    )
 
 
 def kinds(statements):
