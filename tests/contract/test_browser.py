@@ -156,13 +156,14 @@ def test_an_authenticator_shows_the_issuer_that_is_configured(new_screen, issuer
 
 
 @since("03")
-def test_the_recovery_codes_are_on_the_printed_page(screen):
+def test_the_recovery_codes_are_on_the_printed_page_and_its_header_is_not(screen):
     enrol(screen, screen.site.account_without_factor())
     shown = recovery_codes_on(screen)
     screen.tab.emulate_media(media="print")
 
     assert recovery_codes_on(screen) == shown
     assert len(shown) == 10
+    assert not screen.find("header").is_visible()
 
 
 # Every page

@@ -441,6 +441,7 @@ def test_compose_hands_on_what_nginx_and_the_app_need(folder):
         in (compose["nginx"]["volumes"])
     )
     assert web["PROXIES"] == "1"
+    assert web["TRUSTED_HOSTS"] == ""
     assert "@database/door" in web["DATABASE_URL"]
     assert web["MAIL_SERVER"] in compose
 

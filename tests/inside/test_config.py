@@ -307,7 +307,8 @@ def test_what_asks_for_more_than_tls_or_stays_here_is_left_alone(start):
 @never_red("the step before uses SQLite, and leaves an address as it is")
 def test_a_database_on_this_machine_needs_no_tls(start, host):
     assert sslmode_of(start, f"postgresql://door@{host}/door") is None
-    assert sslmode_of(start, "postgresql://door@/door?host=/run/postgresql") is None
+    for socket in ("/run/postgresql", "@postgresql"):
+        assert sslmode_of(start, f"postgresql://door@/door?host={socket}") is None
 
 
 @attack(156)

@@ -363,6 +363,16 @@ def test_after_a_reset_the_password_alone_leads_to_the_mailed_code(site, owner):
         assert page.status == 422
 
 
+@attack(62)
+def test_a_link_that_was_sent_before_a_reset_is_dead(site, owner, clock):
+    link = mailed_link(site)
+    change(site, "reset-second-factor")
+    assert site.visitor().open(link).path == "/reset"
+    enrol_again(site, owner, clock)
+
+    assert site.visitor().open(link).path == "/reset"
+
+
 @since("06f")
 @attack(62)
 def test_password_and_mailed_code_set_up_another_authenticator(site, owner, clock):
@@ -402,6 +412,18 @@ def test_one_mailed_code_serves_one_of_the_sessions_that_wait(site, owner):
     ask_again(other)
     [another] = mailed_codes(site)
     assert other.fill_in(email_code=another).path == "/enrol"
+
+
+@attack(62, 107)
+def test_a_wrong_mailed_code_is_an_event_of_the_user_who_waits(site, owner, capsys):
+    change(site, "reset-second-factor")
+    page = give_password(site, owner)
+    capsys.readouterr()
+    page.fill_in(email_code="00000000")
+
+    printed = capsys.readouterr().out.splitlines()
+    [line] = [json.loads(text) for text in printed if text.startswith("{")]
+    assert (line["event"], line["user"]) == ("email_code_rejected", 1)
 
 
 @attack(62, 161)

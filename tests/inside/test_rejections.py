@@ -3,6 +3,7 @@
 import getpass
 import json
 import sys
+from unittest.mock import Mock
 
 import pytest
 
@@ -154,6 +155,20 @@ def test_a_command_s_event_says_who_typed_it(site, account, monkeypatch, sudo_us
     lines = [json.loads(x) for x in done.output.splitlines() if x.startswith("{")]
     operator = sudo_user or getpass.getuser()
     assert [line.get("operator") for line in lines] == [operator]
+
+
+@attack(154)
+@pytest.mark.parametrize("error", [ImportError, KeyError, OSError])
+def test_where_users_have_no_names_the_operator_of_a_command_is_unknown(
+    site, account, monkeypatch, error
+):
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.setattr(getpass, "getuser", Mock(side_effect=error))
+    arguments = ["user", "disable", account.username, "--reason", "left the company"]
+    done = site.app.test_cli_runner().invoke(args=arguments)
+
+    [line] = [json.loads(x) for x in done.output.splitlines() if x.startswith("{")]
+    assert line["operator"] == "unknown"
 
 
 @attack(107)
