@@ -18,7 +18,7 @@ WAIT_SECONDS = 30
 
 def run(*command, folder=None, **changes):
     """Run a program with nothing but the settings; return status and output."""
-    usual = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    usual = {"PATH": os.environ["PATH"]}
     done = subprocess.run(
         command,
         cwd=folder,

@@ -140,7 +140,7 @@ class Site(Server):
             "RACE_CONFIG": json.dumps(self.changes),
         }
         kept |= changed if self.wsgi != "wsgi:app" else {}
-        return kept | self.settings | {"PYTHONDONTWRITEBYTECODE": "1"}
+        return kept | self.settings
 
     @property
     def log(self):
