@@ -12,7 +12,6 @@ from tests.kit.real_browser import WIDTHS
 from tests.kit.real_browser import Screen
 from tests.kit.real_browser import axe_faults
 from tests.kit.real_browser import enrol
-from tests.kit.real_browser import need
 from tests.kit.real_browser import recovery_codes_on
 from tests.kit.real_browser import scanned_authenticator
 from tests.kit.servers import FlaskRun
@@ -366,8 +365,6 @@ def expected_status(name):
 def test_every_page_is_accessible_and_asks_no_other_host(new_screen):
     screen = new_screen(TESTING=False, PROPAGATE_EXCEPTIONS=False)
     screen.site.app.add_url_rule("/broken", view_func=lambda: 1 / 0)
-    axe = need("axe_playwright_python.base", "axe-playwright-python")
-    screen.tab.add_init_script(axe.AXE_SCRIPT)
     faults = {}
     for name in pages_of(screen):
         assert screen.status == expected_status(name), name

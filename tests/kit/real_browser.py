@@ -34,6 +34,7 @@ ARGUMENTS = (
     # whatever a page asks for: nothing leaves this machine
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE *.localhost",
 )
+AXE = "axe-playwright-python"
 WAIT_MILLISECONDS = 8_000  # two hashes may take long on a busy machine
 GREY_OF_PHOTO = """async photo => {
   const bytes = Uint8Array.from(atob(photo), letter => letter.charCodeAt(0));
@@ -273,6 +274,7 @@ class Screen:
 
 def axe_faults(screen, parts=("html",), **options):
     """Return the rules of accessibility that a page breaks, or some parts of it."""
+    screen.tab.evaluate(need("axe_playwright_python.base", AXE).AXE_SCRIPT)
     options |= {"resultTypes": ["violations"]}
     run = "how => axe.run(...how).then(found => found.violations)"
     found = screen.tab.evaluate(run, [list(parts), options])

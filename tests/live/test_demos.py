@@ -5,7 +5,6 @@ import pytest
 from tests.kit.real_browser import Screen
 from tests.kit.real_browser import axe_faults
 from tests.kit.real_browser import is_wider_than_the_window
-from tests.kit.real_browser import need
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]
 
@@ -225,8 +224,6 @@ def test_without_javascript_there_are_tables_and_ordinary_folds(still):
 def test_demonstrations_and_questions_fit_and_are_accessible(
     screen, path, scheme, width
 ):
-    axe = need("axe_playwright_python.base", "axe-playwright-python")
-    screen.tab.add_init_script(axe.AXE_SCRIPT)
     screen.prefer(scheme)
     screen.resize(width)
     screen.open(path)

@@ -10,7 +10,6 @@ from tests.kit.real_browser import Screen
 from tests.kit.real_browser import axe_faults
 from tests.kit.real_browser import in_background
 from tests.kit.real_browser import is_wider_than_the_window
-from tests.kit.real_browser import need
 from tests.live.page import PASSWORD
 from tests.live.page import TryIt
 from tests.live.page import need_packs
@@ -59,8 +58,6 @@ def test_the_button_says_what_it_loads_and_nothing_is_loaded_before(page):
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 320), ("dark", 1280)])
 def test_the_running_page_fits_and_can_be_read_by_all(page, scheme, width):
-    axe = need("axe_playwright_python.base", "axe-playwright-python")
-    page.tab.add_init_script(axe.AXE_SCRIPT)
     page.screen.prefer(scheme)
     page.screen.resize(width)
     page.start("02", scenario="replay").sees("Log in")

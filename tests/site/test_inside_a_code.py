@@ -321,8 +321,6 @@ def results_in(text):
 
 @pytest.mark.parametrize(("scheme", "name"), [("light", "default"), ("dark", "slate")])
 def test_every_state_fits_and_is_accessible(closed, scheme, name):
-    axe = need("axe_playwright_python.base", "axe-playwright-python")
-    closed.tab.add_init_script(axe.AXE_SCRIPT)
     closed.prefer(scheme)
     closed.resize(320)
     closed.open(PATH)
