@@ -5,7 +5,7 @@ import pytest
 from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import until
-from tests.kit.stage import PRODUCTION
+from tests.kit.production import PRODUCTION
 
 
 def starts(step, clock, **config):

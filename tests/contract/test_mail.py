@@ -1,9 +1,6 @@
 """Mail: what is in it, when it is sent, and what a bad mail server can do."""
 
-import os
 import re
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC
@@ -35,12 +32,11 @@ from tests.kit.outbox import leave_old_count
 from tests.kit.outbox import next_try
 from tests.kit.outbox import old_counts
 from tests.kit.outbox import waiting
-from tests.kit.programs import free_port
 from tests.kit.reset_links import ask_for_link
 from tests.kit.reset_links import choose
 from tests.kit.reset_links import form_behind
 from tests.kit.reset_links import open_link
-from tests.kit.servers import NetworkedBrowser
+from tests.kit.servers import FlaskRun
 from tests.kit.servers import Process
 from tests.kit.servers import Shot
 from tests.kit.servers import changed_copy
@@ -52,9 +48,9 @@ from tests.kit.smtp_server import SilentServer
 from tests.kit.smtp_server import at
 from tests.kit.smtp_server import certificate
 from tests.kit.stage import add_second_factor
+from tests.kit.stage import file_of
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
-from tests.kit.visitor import Visitor
 
 pytestmark = since("05")
 
@@ -900,60 +896,14 @@ def test_several_senders_at_once_deliver_each_mail_once(real_site, server):
     assert waiting(real_site) == 0
 
 
-class DevelopmentServer:
-    """What a reader starts: `flask run`, which prints its mails or sends them."""
-
-    def __init__(self, site, folder=None, **environment):
-        self.site = site
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        options = ["run", "--no-reload", "--port", str(self.port)]
-        self.process = Process(site, *options, folder=folder, **environment).process
-        self.log = ""
-        for stream in (self.process.stdout, self.process.stderr):
-            threading.Thread(target=self._read, args=[stream], daemon=True).start()
-
-    def __enter__(self):
-        self.wait_for(lambda: "Running on" in self.log)
-        return self
-
-    def __exit__(self, *failure):
-        self.process.terminate()
-        self.process.wait()
-
-    def _read(self, stream):
-        with stream:
-            for line in stream:
-                self.log += line.decode()
-
-    def wait_for(self, is_so):
-        """Wait until something is so."""
-        end = time.monotonic() + 30
-        while not is_so():
-            assert time.monotonic() < end, self.log
-            assert self.process.poll() is None, self.log
-            time.sleep(0.02)
-
-    def mails(self):
-        """Return the mails that were printed so far."""
-        return read_mails(self.log)
-
-    def threads(self):
-        """Return how many threads the server has."""
-        return len(os.listdir(f"/proc/{self.process.pid}/task"))
-
-    def visitor(self, network="127.0.0.1"):
-        """Return a visitor with a new browser."""
-        return Visitor(NetworkedBrowser(self.url, network), self)
-
-
 @attack(109, 133)
 @pytest.mark.races
 def test_the_server_of_a_reader_prints_a_mail_and_deletes_old_rows_after_the_answer(
-    real_site,
+    request, real_site
 ):
+    need_gunicorn(request.config)
     leave_old_count(real_site)
-    with DevelopmentServer(real_site) as running:
+    with FlaskRun(real_site.stage, file_of(real_site.app)) as running:
         page = begin(running)
         running.wait_for(running.mails)
         [mail] = running.mails()
@@ -977,9 +927,10 @@ def test_a_silent_mail_server_holds_up_no_request_and_gathers_no_threads(
             " session_token) VALUES (?, ?, ?, ?, ?)",
             *values,
         )
+    database = file_of(real_site.app)
     with (
         SilentServer() as silent,
-        DevelopmentServer(real_site, **place_of(silent)) as running,
+        FlaskRun(real_site.stage, database, **place_of(silent)) as running,
     ):
         begin(running)
         running.wait_for(silent.accept)

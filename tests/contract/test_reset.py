@@ -21,6 +21,7 @@ from tests.kit.marks import gap
 from tests.kit.marks import rate_limited
 from tests.kit.marks import since
 from tests.kit.marks import until
+from tests.kit.production import PRODUCTION
 from tests.kit.reset_links import ask_for_link
 from tests.kit.reset_links import choose
 from tests.kit.reset_links import claims_of
@@ -29,7 +30,6 @@ from tests.kit.reset_links import mailed_link
 from tests.kit.reset_links import opens_form
 from tests.kit.reset_links import password_works
 from tests.kit.stage import CONFIG
-from tests.kit.stage import PRODUCTION
 from tests.kit.stage import add_second_factor
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register

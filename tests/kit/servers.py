@@ -274,33 +274,33 @@ def address_of(account):
 class FlaskRun:
     """A step as its reader starts it: `flask run`, which prints the emails."""
 
-    def __init__(self, stage):
+    def __init__(self, stage, database=None, **settings):
         self.clock = RealClock()
         self.folder = stage.folder
-        self.development = development(stage)
-        self.database = database_of(stage)
-        self.output = self.database.with_suffix(".log")
+        database = database or database_of(stage)
+        self.output = database.with_suffix(".log")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.mails_read = 0
+        keys = {name: CONFIG[name] for name in ("SECRET_KEY", "TOTP_KEYS")}
+        usual = {
+            "DATABASE_URL": f"sqlite:///{database}",
+            "BASE_URL": self.url,
+            "MAIL_SERVER": "",
+        }
+        self.settings = development(stage) | keys | usual | settings
 
     def __enter__(self):
-        environment = self.development | {
-            "SECRET_KEY": CONFIG["SECRET_KEY"],
-            "TOTP_KEYS": CONFIG["TOTP_KEYS"],
-            "DATABASE_URL": f"sqlite:///{self.database}",
-            "BASE_URL": self.url,
-        }
         options = ["run", "--no-reload", "--port", str(self.port)]
-        with self.output.open("a") as output:
+        with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "flask", *options],
                 cwd=self.folder,
-                env=os.environ | environment,
+                env=os.environ | self.settings,
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self._wait_until(lambda: "Running on" in self.output.read_text())
+        self.wait_for(lambda: "Running on" in self.log)
         return self
 
     def __exit__(self, *failure):
@@ -309,17 +309,32 @@ class FlaskRun:
 
     def next_mail_to(self, address):
         """Wait until another email is printed and return it; it is for this address."""
-        self._wait_until(lambda: len(self._mails()) > self.mails_read)
-        mails = self._mails()[self.mails_read :]
+        self.wait_for(lambda: len(self.mails()) > self.mails_read)
+        mails = self.mails()[self.mails_read :]
         self.mails_read += len(mails)
         assert {mail.to for mail in mails} == {address}
         return mails[-1]
 
-    def _mails(self):
-        return read_mails(self.output.read_text())
+    def mails(self):
+        """Return the emails that were printed so far."""
+        return read_mails(self.log)
 
-    def _wait_until(self, is_true):
-        wait_until(is_true, self.process, self.output.read_text)
+    @property
+    def log(self):
+        """Return what was printed so far."""
+        return self.output.read_text()
+
+    def wait_for(self, is_true):
+        """Wait until something is true, as long as the server runs."""
+        wait_until(is_true, self.process, lambda: self.log)
+
+    def threads(self):
+        """Return how many threads the server has."""
+        return len(os.listdir(f"/proc/{self.process.pid}/task"))
+
+    def visitor(self, network="127.0.0.1"):
+        """Return a visitor with a new browser."""
+        return Visitor(NetworkedBrowser(self.url, network), self)
 
 
 @contextmanager

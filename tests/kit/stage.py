@@ -46,15 +46,6 @@ CONFIG = {
     "DUMMY_PASSWORD_HASH": generate_password_hash("password", "pbkdf2:sha256:1"),
 }
 
-# what an app in front of strangers needs besides: here nobody connects
-PRODUCTION = {
-    "DEVELOPMENT": False,
-    "BASE_URL": "https://door.example.org",
-    "DATABASE_URL": "postgresql+psycopg://door@127.0.0.1/door",
-    "MAIL_SERVER": "127.0.0.1",
-    "MAIL_DEFAULT_SENDER": "door@example.org",
-}
-
 MEMORY = Path("/dev/shm")  # noqa: S108  where a commit waits for no disk
 SCRATCH = tempfile.TemporaryDirectory(
     prefix="two-steps-in-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None
