@@ -18,7 +18,14 @@ from werkzeug.serving import make_server
 from tests.kit.phone import Authenticator
 from tests.kit.visitor import NotOfferedError
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
+NAMES = (
+    "chromium-headless-shell",  # the same without what it takes to open a window
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "chrome",
+    "msedge",
+)
 PATHS = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
