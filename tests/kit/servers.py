@@ -43,6 +43,7 @@ from tests.kit.stage import Account
 from tests.kit.stage import database_of
 from tests.kit.stage import development
 from tests.kit.stage import make_app
+from tests.kit.stage import new_name
 from tests.kit.visitor import Page
 from tests.kit.visitor import Visitor
 
@@ -250,7 +251,7 @@ class Server:
 
     def _new_account(self, has_authenticator):
         # Not by /register: there a network makes twenty users and then has to wait.
-        account = Account(f"kim{next(_numbers)}", PASSWORD)
+        account = Account(new_name(), PASSWORD)
         with self.app.app_context():
             password_hash = self.door.passwords.hash_password(PASSWORD)
             user = self.door.users.create(
