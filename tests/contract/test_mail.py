@@ -400,7 +400,7 @@ def test_nothing_waits_after_it_was_sent_or_was_not_to_be_sent(site):
 
 
 @attack(109)
-def test_what_a_mail_promises_is_kept_before_it_is_sent(site, posting, server):
+def test_a_mailed_code_is_stored_before_its_mail_is_sent(site, posting, server):
     begin(posting)
     with on_its_way(posting, server):
         kept = site.sql("SELECT * FROM email_codes")
@@ -807,7 +807,7 @@ def test_a_link_that_is_asked_for_while_one_is_on_its_way_is_not_lost(
 
 @since("05a")
 @attack(108)
-def test_what_happens_while_its_notice_is_on_its_way_is_told_as_well(
+def test_a_second_event_is_told_although_the_first_notice_is_on_its_way(
     site, posting, server
 ):
     account = owner(site)

@@ -72,7 +72,9 @@ def test_a_user_who_opens_a_page_from_time_to_time_stays_logged_in(
 
 @attack(37)
 @pytest.mark.parametrize("path", ["/static/style.css", "/healthz", "/nothing"])
-def test_what_needs_no_login_keeps_none_alive(site, account, clock, path):
+def test_a_request_that_needs_no_login_keeps_no_session_alive(
+    site, account, clock, path
+):
     visitor = logged_in(site, account)
     clock.move(20 * MINUTE)
     visitor.ask("GET", path)

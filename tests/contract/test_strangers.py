@@ -101,7 +101,7 @@ def test_a_link_ends_at_its_time_however_often_it_was_sent(site, kim, clock):
     ],
     ids=["link", "code", "notice"],
 )
-def test_what_strangers_ask_for_is_bounded_and_brings_no_pause_to_its_owner(
+def test_emails_that_strangers_ask_for_are_few_and_bring_the_owner_no_pause(
     site, kim, ask, address, subject
 ):
     inbox = []

@@ -528,7 +528,7 @@ def test_the_names_of_counts_cannot_be_found_out_without_the_key(step, clock):
 @since("04d")
 @attack(81)
 @never_red("step 03 keeps its counts in memory")
-def test_what_was_typed_is_not_stored_with_the_counts(site):
+def test_the_counts_are_stored_without_the_typed_name(site):
     guess_password(site.visitor(), "a name that was a password by mistake")
 
     for (bucket,) in site.sql("SELECT bucket FROM rate_limit_counters"):

@@ -478,7 +478,7 @@ def test_the_health_check_of_the_image_asks_the_app(folder, status, end, is_heal
 # Platforms
 
 
-def test_what_render_is_told_leads_somewhere(folder):
+def test_every_reference_in_render_yaml_leads_somewhere(folder):
     render = load(folder, "render.yaml")
     groups = {group["name"] for group in render["envVarGroups"]}
     databases = {database["name"] for database in render["databases"]}
@@ -531,7 +531,7 @@ def unit(folder, name):
     return dict(pairs)
 
 
-def test_what_has_failed_is_started_again(folder):
+def test_a_service_that_failed_is_started_again(folder):
     for name in UNITS[1:]:
         assert unit(folder, name)["Restart"] in ("always", "on-failure"), name
         assert unit(folder, name)["RestartSec"] != "0", name
@@ -648,7 +648,7 @@ def test_a_container_that_cannot_write_has_what_it_needs(folder):
     assert command[command.index("--worker-tmp-dir") + 1] == "/dev/shm"
 
 
-def test_nobody_is_waited_for_long(folder):
+def test_nginx_waits_for_no_connection_for_long(folder):
     site = read(folder, "deploy/nginx.conf")
     for name, most in (
         ("client_header_timeout", 10),

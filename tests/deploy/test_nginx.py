@@ -184,7 +184,7 @@ def test_lets_encrypt_finds_its_proof_where_it_looks(front, scratch):
         assert answer.read() == b"proof"
 
 
-def test_who_knows_only_ciphers_of_yesterday_gets_no_connection(front):
+def test_a_client_with_old_ciphers_only_gets_no_connection(front):
     context = ssl.create_default_context(cafile=front.certificate)
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("ECDHE+AES:!AESGCM:!AESCCM:@SECLEVEL=0")

@@ -376,7 +376,7 @@ def test_a_proxy_s_header_does_not_break_the_line(step, clock, capsys):
 
 
 @attack(106)
-def test_what_goes_wrong_in_the_database_is_logged_without_its_values(step, clock, log):
+def test_a_database_error_is_logged_without_its_values(step, clock, log):
     site = step.start(clock, TESTING=False)
     site.sql("""
         CREATE TRIGGER full BEFORE INSERT ON pending_registrations

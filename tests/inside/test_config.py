@@ -296,7 +296,7 @@ def test_a_database_elsewhere_is_reached_by_tls_without_being_asked(start):
 
 @attack(156)
 @never_red("the step before uses SQLite, and leaves an address as it is")
-def test_what_asks_for_more_than_tls_or_stays_here_is_left_alone(start):
+def test_a_database_url_that_asks_for_more_than_tls_is_left_alone(start):
     url = "postgresql://door@db.example.org/door"
     assert sslmode_of(start, f"{url}?sslmode=verify-full") == "verify-full"
     assert sslmode_of(start, url, PGSSLMODE="verify-full") is None  # libpq reads it

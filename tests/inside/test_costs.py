@@ -168,7 +168,9 @@ def test_a_password_full_of_look_alikes_is_no_reason_to_refuse_it(site):
         "k1mb3rlyk1mb3rly 1234",
     ],
 )
-def test_what_attackers_try_first_is_refused_in_other_letters_as_well(site, password):
+def test_the_first_guesses_of_attackers_are_refused_in_other_letters_too(
+    site, password
+):
     page = fill_in_registration(
         site.visitor(), username="kimberly", email=ADDRESS, password=password
     )

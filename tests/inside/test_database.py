@@ -431,7 +431,7 @@ def test_a_guess_is_spent_even_if_its_commit_fails(failing):
 
 @since("05")
 @attack(118, 108)
-def test_what_is_not_kept_is_not_told(failing):
+def test_an_event_that_was_not_stored_sends_no_mail(failing):
     kim = register_kim(failing)
     visitor = logged_in(failing, kim)
     failing.mails()

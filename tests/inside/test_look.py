@@ -51,7 +51,7 @@ def test_of_two_quick_clicks_the_first_alone_sends_the_form(screen):
     assert screen.tab.evaluate(SENDS, ["click", "click"]) == [True, False]
 
 
-def test_who_comes_back_to_a_form_can_send_it_at_once(screen):
+def test_a_form_can_be_sent_at_once_after_going_back(screen):
     screen.open("/login")
 
     assert screen.tab.evaluate(SENDS, ["click", "back", "click"]) == [True, True]

@@ -35,7 +35,7 @@ def test_registrations_that_are_not_completed_are_gone_after_a_day(site, clock):
 
 @since("05")
 @attack(48)
-def test_who_comes_back_in_the_evening_still_gets_a_code(site, clock):
+def test_a_visitor_who_comes_back_in_the_evening_still_gets_a_code(site, clock):
     page = begin(site)
     clock.move(12 * 60 * MINUTE)
     site.run_hourly_tasks()

@@ -103,7 +103,7 @@ def test_the_page_for_a_recovery_code_takes_the_focus(visitor, account):
 
 
 @since("02")
-def test_what_happened_is_told_to_who_does_not_see_it(visitor, account, clock):
+def test_a_screen_reader_is_told_that_the_login_took_too_long(visitor, account, clock):
     page = visitor.give_password(account)
     clock.move(10 * 60 + 1)
     page = page.fill_in(code=account.authenticator.code())

@@ -201,7 +201,7 @@ def test_a_browser_that_stores_nothing_still_asks_and_answers(screen):
 @pytest.mark.parametrize(
     "odd", ["no JSON", "null", "[]", '{"questions": [], "pages": 5}']
 )
-def test_what_is_stored_wrongly_counts_as_nothing(screen, odd):
+def test_damaged_progress_counts_as_none(screen, odd):
     screen.open("/")
     screen.tab.evaluate("text => localStorage.setItem('two-steps-in', text)", odd)
     screen.open(CHAPTER)

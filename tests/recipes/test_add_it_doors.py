@@ -241,7 +241,7 @@ def test_a_form_of_another_session_is_refused_in_words(start_host):
     assert page.fill_in(code=account.authenticator.code()).path == "/"
 
 
-def test_what_a_visitor_has_in_the_session_is_kept_over_the_login(shop):
+def test_a_login_keeps_the_rest_of_the_session(shop):
     shop.app.add_url_rule("/cart", "cart", lambda: str(session.get("cart")))
     shop.app.add_url_rule("/fill", "fill", lambda: session.update(cart=3) or "ok")
     visitor = shop.visitor()

@@ -59,7 +59,7 @@ def test_a_file_is_the_one_of_step_06_letter_for_letter(name):
     assert ours.read_bytes() == (STEP / name).read_bytes()
 
 
-def test_what_the_package_shares_with_step_06_is_the_same_word_for_word():
+def test_the_package_shares_code_with_step_06_word_for_word():
     step = set().union(*map(parts_of, STEP.glob("*.py")))
     package = [path for path in PACKAGE.glob("*.py") if path.name not in FILES]
 

@@ -126,7 +126,7 @@ def convert(tmp_path):
         ("::: wish 01", "there is no ::: wish, only code, diff"),
     ],
 )
-def test_what_is_not_there_is_named_with_page_and_line(convert, directive, words):
+def test_a_missing_target_is_named_with_page_and_line(convert, directive, words):
     text = f"---\ntitle: x\n---\n# Title\n\n{directive}\n"
 
     with pytest.raises(Exception, match=re.escape(words)) as caught:

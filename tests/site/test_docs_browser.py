@@ -143,7 +143,7 @@ def test_search_finds_the_page_by_the_words_that_people_use(screen, words, path)
     assert urlsplit(first.get_attribute("href")).path == path
 
 
-def test_what_is_copied_from_a_change_is_the_new_code(screen):
+def test_the_copy_button_of_a_change_copies_the_new_code(screen):
     screen.open("/02-totp-verify/")
     stop = screen.find(".stop", "pending_login.begin_pending_login(user)")
     hunk = stop.locator(".hunk", has_text="begin_pending_login").first

@@ -250,7 +250,7 @@ class Reader:
 
 
 @pytest.mark.parametrize("page", [*EACH_PAGE, ROOT / "README.md"], ids=stem_of)
-def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
+def test_every_command_of_a_page_does_as_the_page_says(page, tmp_path, monkeypatch):
     monkeypatch.delenv("SECRET_KEY", raising=False)
     with ExitStack() as stack:
         Reader(tmp_path, stack, page).read(page.read_text("utf-8"))
@@ -258,7 +258,7 @@ def test_what_a_page_says_is_what_happens(page, tmp_path, monkeypatch):
 
 @pytest.mark.site
 @pytest.mark.parametrize("number", ["02", "03"])
-def test_who_types_along_can_try_every_stop(number, tmp_path):
+def test_a_reader_who_types_along_can_try_every_stop(number, tmp_path):
     (page,) = (ROOT / "docs").glob(f"{number}*.md")
     text = page.read_text("utf-8")
     end = 0

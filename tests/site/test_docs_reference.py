@@ -65,9 +65,7 @@ def names():
 
 
 @pytest.mark.parametrize(("found", "error", "better"), STOPS)
-def test_what_is_said_to_stop_does_and_what_to_write_does_not(
-    names, found, error, better
-):
+def test_each_old_name_stops_and_its_new_one_works(names, found, error, better):
     with pytest.raises(Exception) as caught:  # noqa: PT011  its name is compared
         exec(found, dict(names))
 
@@ -128,7 +126,7 @@ def test_the_auditor_s_page_has_every_requirement_once():
     assert {chapter: chapters.count(chapter) for chapter in chapters} == REQUIREMENTS
 
 
-def test_what_is_met_is_shown_by_a_test_that_exists():
+def test_every_requirement_that_is_met_names_a_test_that_exists():
     files = (ROOT / "tests").rglob("test_*.py")
     known = re.findall(r"^def (test_\w+)", "\n".join(map(Path.read_text, files)), re.M)
 

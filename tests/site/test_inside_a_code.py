@@ -174,7 +174,7 @@ def test_a_key_may_be_written_as_people_write_it(page):
         assert page.says("key-refused") == ""
 
 
-def test_what_is_no_key_is_refused_in_words(page):
+def test_a_bad_key_is_refused_in_words(page):
     for text, words in REFUSED.items():
         page.use(text)
         assert words in page.says("key-refused"), text
@@ -186,7 +186,7 @@ def test_what_is_no_key_is_refused_in_words(page):
         assert page.results() != []
 
 
-def test_who_is_still_typing_is_not_interrupted(page):
+def test_a_visitor_who_is_still_typing_is_not_interrupted(page):
     page.part("key").fill("")
     page.part("key").press_sequentially("GEZD")
     assert page.says("key-refused") == ""

@@ -1,9 +1,11 @@
 """The mistakes of tests/mutants/ still can be made; tools/mutants.py makes them."""
 
+import re
 from datetime import date
 
 import pytest
 
+from tests.kit.stage import ROOT
 from tools.mutants import FAILED
 from tools.mutants import NOTHING_CHOSEN
 from tools.mutants import PASSED
@@ -23,6 +25,15 @@ def test_a_mistake_replaces_what_is_there_once(mutant):
 
     assert text.count(mutant.old) == 1
     assert mutant.new not in (mutant.old, text)
+
+
+def test_each_mistake_names_tests_that_there_are():
+    files = [*ROOT.glob("tests/**/test_*.py"), *ROOT.glob("docs/**/test_*.py")]
+    known = "\n".join(f"{file} {file.read_text('utf-8')}" for file in files)
+
+    for mutant in MUTANTS:
+        words = set(re.findall(r"\w+", mutant.tests)) - {"and", "or", "not"}
+        assert [word for word in words if word not in known] == [], mutant
 
 
 def test_a_quick_run_makes_one_mistake_in_each_file_and_another_one_the_next_day():

@@ -35,7 +35,7 @@ def told(app, number="02"):
     return output.partition("= your own app =")[2].splitlines()[1:-1]
 
 
-def test_who_has_typed_nothing_begins_with_the_first_stop(typed):
+def test_a_reader_who_typed_nothing_begins_with_the_first_stop(typed):
     lines = told(typed("02", 0))
 
     assert any(line.startswith("Next: ") for line in lines)
@@ -44,7 +44,7 @@ def test_who_has_typed_nothing_begins_with_the_first_stop(typed):
     assert lines[-1].endswith("(--all shows them)")
 
 
-def test_who_has_typed_three_stops_goes_on_with_the_fourth(typed):
+def test_a_reader_who_typed_three_stops_goes_on_with_the_fourth(typed):
     lines = told(typed("02", 3))
 
     assert f"Read: {stops.stops('02')[3].heading}" in lines
@@ -103,7 +103,7 @@ def fact(name):
     }
 
 
-def test_what_chance_finds_is_never_the_next_thing():
+def test_a_fuzz_failure_is_never_the_next_thing():
     lines = after(fuzz_01="failed", b_02="failed").next_lines()
 
     assert lines[0] == "Next: B"

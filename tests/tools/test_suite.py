@@ -22,7 +22,7 @@ def create_app(config=None):
 """
 
 
-def test_what_runs_on_a_step_is_collected_when_the_step_is_named():
+def test_every_folder_with_tests_of_steps_is_collected_with_a_step():
     marked = {
         path.relative_to(TESTS).parts[0]
         for path in TESTS.rglob("test_*.py")
@@ -70,7 +70,7 @@ def test_an_app_may_be_one_file_and_a_missing_form_is_named(tmp_path):
         (["steps/01", "steps/02", "--url=http://127.0.0.1:9"], "need exactly one step"),
     ],
 )
-def test_what_cannot_be_carried_out_says_why(arguments, words):
+def test_arguments_that_do_not_fit_together_say_why(arguments, words):
     status, output = run(*arguments)
 
     assert status == 4

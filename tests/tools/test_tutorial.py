@@ -255,7 +255,7 @@ def test_a_key_may_be_written_as_people_write_it(typed, key):
         ("otpauth://totp/Door:kim?secret=1", "letters A to Z"),
     ],
 )
-def test_what_is_no_key_is_told_in_a_sentence(bare, capsys, key, problem):
+def test_a_bad_key_is_refused_in_a_sentence(bare, capsys, key, problem):
     assert bare.do("code", key) == 1
     output = capsys.readouterr()
     assert output.out == ""
@@ -296,7 +296,9 @@ def test_a_step_is_found_by_number_name_or_path(bare, word):
         ("start", "There is no command start. The commands are run, test, watch,"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_a_sentence(bare, capsys, typed, sentence):
+def test_a_command_that_cannot_be_run_says_so_in_a_sentence(
+    bare, capsys, typed, sentence
+):
     assert bare.do(*typed.split()) == 1
     assert sentence in capsys.readouterr().err
     assert not (bare.root / ".venv").exists()
@@ -373,7 +375,7 @@ def test_the_printed_commands_hold_where_they_are_typed(copy, capfd, port, monke
     assert "    cd ../steps/01-door\n" in capfd.readouterr().out
 
 
-def test_what_is_installed_adds_up(copy, port):
+def test_nothing_is_installed_twice(copy, port):
     copy.do("run", "03", "--port", port)
     copy.do("test")
     assert copy.kinds() == ["venv", "pip", "flask", "pip", "pytest"]
@@ -484,9 +486,7 @@ def test_a_second_terminal_waits_for_the_first(copy, capfd, monkeypatch):
         ),
     ],
 )
-def test_what_keeps_the_set_up_from_ending_is_told_in_sentences(
-    copy, capfd, wrong, sentences
-):
+def test_a_set_up_that_fails_says_why_in_sentences(copy, capfd, wrong, sentences):
     copy.goes_wrong(**wrong)
     assert copy.do("test") == 1
     error = capfd.readouterr().err
@@ -716,7 +716,7 @@ def test_the_exit_status_is_that_of_pytest(copy):
 
 
 @pytest.mark.parametrize("kind", ["watch", "hint"])
-def test_who_asks_for_help_gets_it_from_the_tool_in_this_folder(copy, kind):
+def test_hint_and_watch_run_the_tool_of_this_folder(copy, kind):
     copy.with_venv("requirements/test.in")
 
     copy.do(kind, "02", "--app=my-app")
