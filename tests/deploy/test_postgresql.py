@@ -7,6 +7,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -21,6 +22,7 @@ from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.production import in_production
+from tests.kit.servers import do_at_once
 
 pytestmark = [
     pytest.mark.drill,
@@ -260,3 +262,24 @@ def test_many_at_once_get_through_a_pool_of_transactions(step, clock, postgres, 
         disconnect(site)
 
     assert {status for statuses in seen for status in statuses} == {422, 429}
+
+
+# Requests of one user, side by side
+
+
+def test_two_changes_of_one_user_do_not_wait_for_each_other(step, clock, url):
+    site = migrated(step, clock, url)
+    account = site.account()
+    shots = []
+    for _ in range(2):
+        visitor = site.visitor()
+        visitor.log_in(account)
+        page = visitor.open("/account/recovery-codes")
+        proof = {"current_password": account.password, "code": account.recovery_code()}
+        shots.append(partial(page.fill_in, **proof))
+        clock.move(30)
+    lock = "SELECT 1 FROM users WHERE username = %s FOR UPDATE"
+    pages = do_at_once(shots, url, lock, account.username)
+
+    assert sorted(page.status for page in pages) == [200, 422]  # its code is replaced
+    assert sorted(len(page.find_all(".recovery-code")) for page in pages) == [0, 10]

@@ -123,7 +123,7 @@ COSTS = [
     (open_home_page, [(2, 1), (2, 1), (1, 1)]),
     (give_first_code, [(10, 2), (12, 2), (14, 2)]),
     (ask_for_link, [None, (2, 2), (2, 2)]),
-    (set_password, [None, (13, 2), (14, 2)]),
+    (set_password, [None, (14, 2), (15, 2)]),
 ]
 
 

@@ -23,6 +23,7 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 from requests.adapters import HTTPAdapter
 from requests.utils import default_user_agent
@@ -70,16 +71,20 @@ def new_network():
 
 
 class Server:
-    """Gunicorn in front of a step, or of a changed copy of it, with its database."""
+    """Gunicorn in front of a step, or of a changed copy of it, with its database.
 
-    def __init__(self, stage, folder=None, workers=4):
+    That is a new SQLite, unless it is told the address of another one.
+    """
+
+    def __init__(self, stage, folder=None, workers=4, database_url=None):
         self.folder = folder or stage.folder
         self.workers = workers
         self.database = database_of(stage)
+        self.database_url = database_url or f"sqlite:///{self.database}"
         self.log_file = self.database.with_suffix(".log")
         self.config = CONFIG | {
             "TESTING": False,
-            "SQLALCHEMY_DATABASE_URI": f"sqlite:///{self.database}",
+            "SQLALCHEMY_DATABASE_URI": self.database_url,
         }
         self.door = stage.load(stage.folder)  # the step's own functions
         self.app = make_app(self.door, self.config)
@@ -184,6 +189,9 @@ class Server:
 
     def ask_database(self, question, *values):
         """Return the rows that the database answers, read from outside the app."""
+        if self.database_url.startswith("postgresql"):
+            with psycopg.connect(self.database_url.replace("+psycopg", "")) as outside:
+                return outside.execute(question.replace("?", "%s"), values).fetchall()
         uri = f"file:{self.database}?mode=ro"
         with closing(
             sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS)
@@ -408,6 +416,31 @@ def fire(server, shots):
     if any(page.status >= 500 for page in pages):
         raise ServerFailedError(f"{pages}\n{server.log}")
     return pages
+
+
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
+
+
+def do_at_once(jobs, url, lock, *values):
+    """Do each job in a thread; PostgreSQL holds them all up until the last one waits.
+
+    `lock` is the statement that they wait for. Return what they return.
+    """
+    with psycopg.connect(url) as gate, ThreadPoolExecutor(len(jobs)) as threads:
+        gate.execute(lock, values)
+        running = [threads.submit(job) for job in jobs]
+
+        def all_wait():
+            with psycopg.connect(url) as observer:
+                waiting = observer.execute(WAITING).fetchone()[0]
+            return waiting + sum(job.done() for job in running) >= len(jobs)
+
+        wait_until(all_wait)
+        gate.commit()
+        return [job.result() for job in running]
 
 
 def connection_from(network, server):

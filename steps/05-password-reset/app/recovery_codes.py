@@ -132,6 +132,9 @@ def verify_and_consume_any_code(user, code, flow):
 
     Return whether it was valid. A locked flow accepts recovery codes alone.
     """
+    # Lock the user before the code, as those who replace the codes do. Otherwise two
+    # requests of one user could each wait for the other.
+    db.session.refresh(user, ["id"], with_for_update=True)
     code = remove_separators(code)
     if totp.CODE_PATTERN.match(code):
         verified = second_factor.verify_and_consume_code(user, code)
