@@ -43,7 +43,8 @@ class Mutant(NamedTuple):
     old: str
     new: str
     tests: str = ""  # the tests that matter, as in pytest -k; else all of the step
-    marks: str = ""  # as in pytest -m, for those that are left out else
+    marks: str = ""  # as in pytest -m, for those that are left out else; those of a
+    # recipe are in tests/recipes, and without marks in the recipe's own folder
 
     def __str__(self):
         return f"{self.step} {self.file}: {self.mistake}"
@@ -65,11 +66,11 @@ class Suite:
 
     def run(self, step, tests="", marks=""):
         """Run tests until one shows a misbehaviour; return status, name and output."""
-        if is_recipe(step):
+        if is_recipe(step) and not marks:
             return self.run_recipe(step, tests)
-        named = (
-            files_of(tests) if step == ADD_IT else [f"steps/{step}", *files_of(tests)]
-        )
+        named = files_of(tests)
+        if not is_recipe(step) and step != ADD_IT:
+            named.insert(0, f"steps/{step}")
         command = [sys.executable, "-m", "pytest", *named]
         command += ["-q", "--tb=short", "-p", "no:cacheprovider"]
         command += ["-p", "tests.tools.witness", f"--witness={self.witness}"]
