@@ -22,7 +22,7 @@ from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.production import in_production
-from tests.kit.servers import do_at_once
+from tests.kit.servers import do_in_order
 
 pytestmark = [
     pytest.mark.drill,
@@ -279,7 +279,7 @@ def test_two_changes_of_one_user_do_not_wait_for_each_other(step, clock, url):
         shots.append(partial(page.fill_in, **proof))
         clock.move(30)
     lock = "SELECT 1 FROM users WHERE username = %s FOR UPDATE"
-    pages = do_at_once(shots, url, lock, account.username)
+    pages = do_in_order(shots, url, lock, account.username)
 
     assert sorted(page.status for page in pages) == [200, 422]  # its code is replaced
     assert sorted(len(page.find_all(".recovery-code")) for page in pages) == [0, 10]

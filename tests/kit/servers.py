@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import contextmanager
 from contextlib import suppress
+from functools import partial
 from http.client import HTTPConnection
 from http.client import HTTPSConnection
 from http.cookies import SimpleCookie
@@ -80,11 +81,12 @@ class Server:
         self.folder = folder or stage.folder
         self.workers = workers
         self.database = database_of(stage)
-        self.database_url = database_url or f"sqlite:///{self.database}"
+        # As psycopg takes it, which knows nothing of SQLAlchemy's drivers.
+        self.postgres = database_url and database_url.replace("+psycopg", "")
         self.log_file = self.database.with_suffix(".log")
         self.config = CONFIG | {
             "TESTING": False,
-            "SQLALCHEMY_DATABASE_URI": self.database_url,
+            "SQLALCHEMY_DATABASE_URI": database_url or f"sqlite:///{self.database}",
         }
         self.door = stage.load(stage.folder)  # the step's own functions
         self.app = make_app(self.door, self.config)
@@ -189,9 +191,10 @@ class Server:
 
     def ask_database(self, question, *values):
         """Return the rows that the database answers, read from outside the app."""
-        if self.database_url.startswith("postgresql"):
-            with psycopg.connect(self.database_url.replace("+psycopg", "")) as outside:
-                return outside.execute(question.replace("?", "%s"), values).fetchall()
+        if self.postgres:
+            with psycopg.connect(self.postgres) as connection:
+                question = question.replace("?", "%s")
+                return connection.execute(question, values).fetchall()
         uri = f"file:{self.database}?mode=ro"
         with closing(
             sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS)
@@ -418,27 +421,29 @@ def fire(server, shots):
     return pages
 
 
-WAITING = """
-    SELECT count(*) FROM pg_stat_activity
-    WHERE wait_event_type = 'Lock' AND datname = current_database()
-"""
-
-
-def do_at_once(jobs, url, lock, *values):
-    """Do each job in a thread; PostgreSQL holds them all up until the last one waits.
-
-    `lock` is the statement that they wait for. Return what they return.
+def waits_or_is_done(job, url, waiting_before=0):
+    """Return whether a job has come to its end, or to a lock of PostgreSQL."""
+    question = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()
     """
+    with psycopg.connect(url) as observer:
+        waiting = observer.execute(question).fetchone()[0]
+    return job.done() or waiting > waiting_before
+
+
+def do_in_order(jobs, url, lock, *values):
+    """Do each job in a thread; a lock of PostgreSQL holds them up until all wait.
+
+    The first one waits first, and is done first. Return what they return.
+    """
+    running = []
     with psycopg.connect(url) as gate, ThreadPoolExecutor(len(jobs)) as threads:
         gate.execute(lock, values)
-        running = [threads.submit(job) for job in jobs]
-
-        def all_wait():
-            with psycopg.connect(url) as observer:
-                waiting = observer.execute(WAITING).fetchone()[0]
-            return waiting + sum(job.done() for job in running) >= len(jobs)
-
-        wait_until(all_wait)
+        for job in jobs:
+            waiting = sum(not other.done() for other in running)
+            running.append(threads.submit(job))
+            wait_until(partial(waits_or_is_done, running[-1], url, waiting))
         gate.commit()
         return [job.result() for job in running]
 

@@ -12,6 +12,7 @@ from flask import url_for
 from flask_login import current_user
 from flask_login import login_required
 from sqlalchemy import delete
+from sqlalchemy import select
 
 from . import account
 from . import audit
@@ -21,6 +22,7 @@ from . import outbox
 from . import sessions
 from . import users
 from .db import db
+from .db import delete_unlocked
 from .forms import render_form_page
 from .lockout import Lockout
 
@@ -63,6 +65,13 @@ def columns_with_user():
     tables = reversed(db.metadata.sorted_tables)  # those that are referred to come last
     keys = [key for table in tables for key in table.foreign_keys]
     return [key.parent for key in keys if key.column is users.User.__table__.c.id]
+
+
+@outbox.hourly
+def delete_late_counts():
+    """Delete what requests counted that were on their way during a deletion."""
+    deleted = select(users.User.id).where(users.User.email.not_like("%@%"))
+    delete_unlocked(Lockout.bucket, Lockout.user_id.in_(deleted))
 
 
 @bp.route("/account/delete", methods=["GET", "POST"])

@@ -17,6 +17,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import delete
 from sqlalchemy import select
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped
 from sqlalchemy.orm import mapped_column
@@ -25,6 +26,7 @@ from . import account
 from . import audit
 from . import cli
 from . import outbox
+from . import password_reset
 from . import rate_limit
 from . import registration
 from . import sessions
@@ -37,7 +39,6 @@ from .forms import BaseForm
 from .forms import CurrentPasswordMixin
 from .forms import email_field
 from .forms import render_form_page
-from .password_reset import PasswordReset
 
 CHANGE_SECONDS = 10 * 60  # as long as an email code
 OBJECTION_SECONDS = 7 * 24 * 60 * 60
@@ -110,16 +111,18 @@ def begin_change(user, email):
 def set_email(user, email):
     """Set the address and end what began with the old or the new one.
 
-    Return whether the address was free. The old one may object for seven days.
+    Return whether the address was free; the caller rolls back if it was not. The old
+    address may object for seven days.
     """
     old_email = user.email
+    # First the codes: a registration that verifies one holds it, and waits for the
+    # address.
+    end_pending(user, [old_email, email])
+    user.email = email
     try:
-        with db.session.begin_nested():
-            user.email = email
-            db.session.flush()
+        db.session.flush()
     except IntegrityError:  # another request was faster
         return False
-    end_pending(user, [old_email, email])
     objection = EmailObjection(
         user_id=user.id,
         email=old_email,
@@ -141,9 +144,9 @@ def find_emails(user):
 
 def end_pending(user, emails):
     """Delete the user's pending resets, and what waits for a code at the addresses."""
-    for table in (PasswordReset, EmailChange):
+    for table in (password_reset.PasswordReset, EmailChange):
         db.session.execute(delete(table).filter_by(user_id=user.id))
-    for table in (registration.PendingRegistration, registration.EmailCode):
+    for table in (registration.EmailCode, registration.PendingRegistration):
         db.session.execute(delete(table).where(table.email.in_(emails)))
     stale = outbox.OutboxEmail.kind.in_(["password_reset", "email_code"])
     sent_there = outbox.OutboxEmail.recipient.in_(emails)
@@ -153,6 +156,18 @@ def end_pending(user, emails):
 def hash_token(token):
     """Return the hash under which a token is stored."""
     return sha256(token.encode()).hexdigest()
+
+
+@outbox.composes("password_reset")
+def issue_reset_link(email):
+    """Lock the user who has the address, and issue a reset link.
+
+    Otherwise a change could be stored meanwhile, and the link would outlive it.
+    """
+    # An update that changes nothing: SQLite locks with nothing else.
+    owner = update(users.User).filter_by(email=email.recipient)
+    db.session.execute(owner.values(email=email.recipient))
+    return password_reset.issue_reset_link(email)
 
 
 @outbox.composes("email_changed")
@@ -214,9 +229,12 @@ def verify():
     form.email_code.description = f"We sent it to {change.email}."
     if form.validate_on_submit():
         rate_limit.count_attempt_now("email_change_code", user.username)
+        account.lock_user_or_abort(user)  # before the code, as all others do
         code = form.email_code.data
         if registration.verify_and_consume_email_code(change, code):
             return finish_change(form, user, change.email)
+        if find_change(user) is None:  # a second click: the first one was faster
+            return redirect(url_for("account.overview"))
         audit.record("email_code_rejected", user)
         form.email_code.errors.append(registration.INVALID_EMAIL_CODE_MESSAGE)
     return render_form_page(form, "Check your email", "Continue")
@@ -224,7 +242,7 @@ def verify():
 
 def finish_change(form, user, email):
     """Change the address and end all other sessions, unless it was taken meanwhile."""
-    account.lock_user_or_abort(user)
+    account.lock_user_or_abort(user)  # again: SQLite locks when the code is consumed
     if not set_email(user, email):
         db.session.rollback()  # the email code is not consumed
         form.add_error(EMAIL_TAKEN_MESSAGE)
@@ -266,6 +284,7 @@ def consume_objection(objection):
 
 def restore_email(user, objection):
     """Set the old address again, and end all sessions; return whether it was free."""
+    users.lock_user(user)  # again: SQLite locks when the objection is consumed
     with_thief = user.email
     if not set_email(user, objection.email):
         return False
