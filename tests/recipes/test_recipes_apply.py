@@ -46,14 +46,40 @@ def test_a_service_with_recipes_keeps_what_they_promise(names):
     assert "skipped" not in said
 
 
-@EACH
-@pytest.mark.races
-def test_the_tables_of_recipes_are_those_of_their_migrations(names, tmp_path):
-    url = f"sqlite:///{tmp_path}/door.db"
+def migrate_and_back(names, url):
+    """Run the migrations of recipes on a database, back, and again."""
     for command in ("upgrade", "check", "downgrade 0003", "upgrade"):
         words = ["flask", "--debug", "db", *command.split()]
         status, said = run(applied(*names), *words, DATABASE_URL=url)
         assert status == 0, said
+
+
+@EACH
+@pytest.mark.races
+def test_the_tables_of_recipes_are_those_of_their_migrations(names, tmp_path):
+    migrate_and_back(names, f"sqlite:///{tmp_path}/door.db")
+
+
+# Those that ask most of the database. In two others a request is sent in the middle of
+# another one, for whose lock it would wait.
+ON_POSTGRESQL = (
+    "(test_change_email or count or challenge or passkeys_only or without or pruned)"
+    " and not changed_again and not second_click"
+)
+
+
+@pytest.mark.races
+def test_all_recipes_together_keep_their_promises_on_postgresql(postgres):
+    url = postgres.create("recipes")
+    migrate_and_back(recipes.RECIPES, url)
+    plugin = {"PYTHONPATH": str(ROOT / "tests/recipes"), "POSTGRES_URL": url}
+    command = ["pytest", "-q", "-W", "error", "-p", "on_postgresql", "tests"]
+    command += ["-k", ON_POSTGRESQL]
+    status, said = run(applied(*recipes.RECIPES), *command, **plugin)
+
+    assert status == 0, said
+    assert int(re.search(r"(\d+) passed", said)[1]) >= 60
+    assert "skipped" not in said
 
 
 @pytest.mark.parametrize("name", recipes.RECIPES[1:])
