@@ -18,11 +18,11 @@ from tests.deploy.drill.pgbouncer import pgbouncer
 from tests.deploy.drill.postgres import PostgreSQL
 from tests.kit.clock import MovableClock
 from tests.kit.fixtures import NOON
+from tests.kit.locks import do_in_order
 from tests.kit.marks import attack
 from tests.kit.marks import never_red
 from tests.kit.marks import since
 from tests.kit.production import in_production
-from tests.kit.servers import do_in_order
 
 pytestmark = [
     pytest.mark.drill,

@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from contextlib import contextmanager
 from contextlib import suppress
-from functools import partial
 from http.client import HTTPConnection
 from http.client import HTTPSConnection
 from http.cookies import SimpleCookie
@@ -24,7 +23,6 @@ from typing import NamedTuple
 from urllib.parse import urlencode
 from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from requests.adapters import HTTPAdapter
 from requests.utils import default_user_agent
@@ -74,19 +72,19 @@ def new_network():
 class Server:
     """Gunicorn in front of a step, or of a changed copy of it, with its database.
 
-    That is a new SQLite, unless it is told the address of another one.
+    That is a new SQLite, unless it is given the address of one on PostgreSQL.
     """
 
-    def __init__(self, stage, folder=None, workers=4, database_url=None):
+    def __init__(self, stage, folder=None, workers=4, postgres=None):
         self.folder = folder or stage.folder
         self.workers = workers
         self.database = database_of(stage)
-        # As psycopg takes it, which knows nothing of SQLAlchemy's drivers.
-        self.postgres = database_url and database_url.replace("+psycopg", "")
+        self.postgres = postgres
+        uri = postgres and postgres.replace("postgres:", "postgresql+psycopg:")
         self.log_file = self.database.with_suffix(".log")
         self.config = CONFIG | {
             "TESTING": False,
-            "SQLALCHEMY_DATABASE_URI": database_url or f"sqlite:///{self.database}",
+            "SQLALCHEMY_DATABASE_URI": uri or f"sqlite:///{self.database}",
         }
         self.door = stage.load(stage.folder)  # the step's own functions
         self.app = make_app(self.door, self.config)
@@ -192,9 +190,9 @@ class Server:
     def ask_database(self, question, *values):
         """Return the rows that the database answers, read from outside the app."""
         if self.postgres:
-            with psycopg.connect(self.postgres) as connection:
-                question = question.replace("?", "%s")
-                return connection.execute(question, values).fetchall()
+            question = question.replace("?", "%s")
+            with self.app.app_context(), self.door.db.db.engine.connect() as connection:
+                return connection.exec_driver_sql(question, values).fetchall()
         uri = f"file:{self.database}?mode=ro"
         with closing(
             sqlite3.connect(uri, uri=True, timeout=WAIT_SECONDS)
@@ -419,33 +417,6 @@ def fire(server, shots):
     if any(page.status >= 500 for page in pages):
         raise ServerFailedError(f"{pages}\n{server.log}")
     return pages
-
-
-def waits_or_is_done(job, url, waiting_before=0):
-    """Return whether a job has come to its end, or to a lock of PostgreSQL."""
-    question = """
-        SELECT count(*) FROM pg_stat_activity
-        WHERE wait_event_type = 'Lock' AND datname = current_database()
-    """
-    with psycopg.connect(url) as observer:
-        waiting = observer.execute(question).fetchone()[0]
-    return job.done() or waiting > waiting_before
-
-
-def do_in_order(jobs, url, lock, *values):
-    """Do each job in a thread; a lock of PostgreSQL holds them up until all wait.
-
-    The first one waits first, and is done first. Return what they return.
-    """
-    running = []
-    with psycopg.connect(url) as gate, ThreadPoolExecutor(len(jobs)) as threads:
-        gate.execute(lock, values)
-        for job in jobs:
-            waiting = sum(not other.done() for other in running)
-            running.append(threads.submit(job))
-            wait_until(partial(waits_or_is_done, running[-1], url, waiting))
-        gate.commit()
-        return [job.result() for job in running]
 
 
 def connection_from(network, server):

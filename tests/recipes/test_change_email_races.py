@@ -20,15 +20,15 @@ from tests.concurrency.races import new_password
 from tests.concurrency.races import new_word
 from tests.concurrency.races import recovery_hashes
 from tests.concurrency.races import statuses
+from tests.kit.locks import do_in_order
+from tests.kit.locks import waits_or_is_done
 from tests.kit.programs import wait_until
 from tests.kit.servers import PASSWORD
 from tests.kit.servers import Server
 from tests.kit.servers import Shot
 from tests.kit.servers import address_of
-from tests.kit.servers import do_in_order
 from tests.kit.servers import fire
 from tests.kit.servers import need_gunicorn
-from tests.kit.servers import waits_or_is_done
 from tests.kit.stage import Stage
 from tests.kit.stage import upgrade_database
 from tests.recipes.conftest import applied
@@ -49,12 +49,10 @@ numbers = count()
 def running(request):
     """Serve the last step with all recipes on a database."""
     need_gunicorn(request.config)
-    stage = Stage("06", applied(*recipes.RECIPES))
-    url = None
+    stage, url = Stage("06", applied(*recipes.RECIPES)), None
     if request.param == "PostgreSQL":
         url = request.getfixturevalue("postgres").create(f"races_{next(numbers)}")
-        url = url.replace("postgres:", "postgresql+psycopg:")
-    with Server(stage, database_url=url) as server:
+    with Server(stage, postgres=url) as server:
         upgrade_database(server.app, stage.folder / "migrations")
         yield server
 
