@@ -3,6 +3,7 @@
 import re
 import time
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha1
 from http.client import HTTPConnection
 from http.client import HTTPException
@@ -15,11 +16,14 @@ from .config import ConfigurationError
 
 PREFIX_LENGTH = 5  # characters of the hash that leave the server: 20 bits of 160
 TIMEOUT_SECONDS = 2  # for all of it: somebody waits for the page
+THREAD_COUNT = 4  # which ask; no more are kept by a server that is slow
 MAX_ANSWER_BYTES = 256 * 1024  # a thousand lines or two are 80 KiB
 CACHE_SECONDS = 60 * 60
 CACHE_LENGTH = 200  # answers
 PAUSE_SECONDS = 60  # after a failure, or each request would wait for the next one
-LINE_PATTERN = re.compile(r"([0-9A-F]{35}):([0-9]+)", re.IGNORECASE)
+LINE_PATTERN = re.compile(r"([0-9A-F]{35}):([0-9]{1,15})", re.IGNORECASE)
+URL_PATTERN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9._-]+)*")
+USER_AGENT = "Two Steps In"  # a name that suits a header: that of your service may not
 
 BREACHED_PASSWORD_MESSAGE = (
     "This password was leaked from another site, so attackers try it. "
@@ -29,15 +33,21 @@ BREACHED_PASSWORD_MESSAGE = (
 
 def init_app(app):
     url = app.config["BREACHED_PASSWORDS_URL"]
-    if url and not url.startswith("https://") and not app.config["DEVELOPMENT"]:
-        raise ConfigurationError("BREACHED_PASSWORDS_URL must be https://")
+    is_safe = url.startswith("https://") or app.config["DEVELOPMENT"]
+    if url and not (is_safe and URL_PATTERN.fullmatch(url)):
+        raise ConfigurationError("BREACHED_PASSWORDS_URL must be https://host/path")
     app.extensions["breached_passwords"] = Cache()
 
 
+class AnswerError(Exception):
+    """An answer that is no list of hashes."""
+
+
 class Cache:
-    """The latest answers, and until when the server is not asked."""
+    """The latest answers, until when the server is not asked, and threads that ask."""
 
     def __init__(self):
+        self.threads = ThreadPoolExecutor(THREAD_COUNT)
         self.answers = OrderedDict()  # prefix -> when it came, and the hashes
         self.paused_until = 0  # monotonic seconds
 
@@ -79,9 +89,13 @@ def find_suffixes(prefix):
     suffixes = cache.get(prefix)
     if suffixes is not None or time.monotonic() < cache.paused_until:
         return suffixes or frozenset()
+    url = f"{current_app.config['BREACHED_PASSWORDS_URL']}/{prefix}"
     try:
-        suffixes = parse_answer(request_range(prefix))
-    except (HTTPException, OSError, ValueError) as error:
+        # In a thread, because the wait for it has one end. The time-out of a connection
+        # is for each piece of an answer, and there may be many.
+        answer = cache.threads.submit(request_range, url).result(TIMEOUT_SECONDS)
+        suffixes = parse_answer(answer)
+    except (AnswerError, HTTPException, OSError) as error:
         # Not to let anybody register while another company is away would be worse.
         cache.paused_until = time.monotonic() + PAUSE_SECONDS
         name = type(error).__name__
@@ -91,28 +105,28 @@ def find_suffixes(prefix):
     return suffixes
 
 
-def request_range(prefix):
-    """Return the server's answer for a prefix; raise OSError if it takes too long."""
+def request_range(url):
+    """Return the server's answer; raise AnswerError or OSError if there is none."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    url = urlsplit(current_app.config["BREACHED_PASSWORDS_URL"])
+    url = urlsplit(url)
     connect = HTTPSConnection if url.scheme == "https" else HTTPConnection
     connection = connect(url.hostname, url.port, timeout=TIMEOUT_SECONDS)
     # With padding, the length of the answer does not reveal the prefix to a listener.
-    headers = {"Add-Padding": "true", "User-Agent": current_app.config["ISSUER"]}
+    headers = {"Add-Padding": "true", "User-Agent": USER_AGENT}
     try:
-        connection.request("GET", f"{url.path}/{prefix}", headers=headers)
+        connection.request("GET", url.path, headers=headers)
         response = connection.getresponse()
         if response.status != 200:  # http.client follows no redirect
-            raise ValueError(f"status {response.status}")
+            raise AnswerError(f"status {response.status}")
         return read_before(response, deadline)
     finally:
         connection.close()
 
 
 def read_before(response, deadline):
-    """Read an answer; raise TimeoutError or ValueError if it is too slow or too long.
+    """Read an answer; raise TimeoutError or AnswerError if it is too slow or too long.
 
-    The time-out of a connection is for each piece, and there may be many.
+    Nobody waits for it any more after the deadline, and the thread is free again.
     """
     content = b""
     while piece := response.read1():
@@ -120,14 +134,14 @@ def read_before(response, deadline):
         if time.monotonic() > deadline:
             raise TimeoutError
         if len(content) > MAX_ANSWER_BYTES:
-            raise ValueError("the answer is too long")
-    return content.decode("ascii")
+            raise AnswerError("the answer is too long")
+    return content.decode("latin-1")  # which any bytes are
 
 
 def parse_answer(text):
-    """Return the rest of each hash that was leaked; raise ValueError for other text."""
+    """Return the rest of each leaked hash; raise AnswerError for any other text."""
     lines = [LINE_PATTERN.fullmatch(line) for line in text.split()]
     if None in lines:
-        raise ValueError("this is no list of hashes")
+        raise AnswerError("this is no list of hashes")
     # Padding has the count 0.
     return frozenset(line[1].upper() for line in lines if int(line[2]))

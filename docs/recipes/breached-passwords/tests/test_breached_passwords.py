@@ -44,6 +44,8 @@ class Range(BaseHTTPRequestHandler):
         if server.waits:
             server.waits.wait(5)
         self.send_response(server.status)
+        if server.slow:
+            self.send_slowly(server.slow)
         self.send_header("Location", "/elsewhere")
         self.end_headers()
         prefix = self.path.rpartition("/")[2]
@@ -51,6 +53,13 @@ class Range(BaseHTTPRequestHandler):
         self.wfile.write(
             server.answer or "\r\n".join([*lines, *server.padding]).encode()
         )
+
+    def send_slowly(self, stop):
+        """Send a header in small pieces, for five seconds or until it is stopped."""
+        self.flush_headers()
+        for _ in range(500):
+            if not stop.wait(0.01):
+                self.wfile.write(b"x")
 
     def log_message(self, *values):
         pass
@@ -60,6 +69,7 @@ class Range(BaseHTTPRequestHandler):
 def server():
     with ThreadingHTTPServer(("127.0.0.1", 0), Range) as server:
         server.asked, server.waits, server.status, server.answer = [], None, 200, b""
+        server.slow = None
         server.leaked, server.padding = {digest(LEAKED)}, ["0" * 35 + ":0"]
         thread = Thread(target=server.serve_forever, args=[0.01])
         thread.start()
@@ -163,8 +173,16 @@ def test_five_characters_of_the_hash_are_sent_and_nothing_else(app, server):
 
     assert path == f"/range/{digest(LEAKED)[:5]}"
     assert {*headers} == {"Host", "Accept-Encoding", "Add-Padding", "User-Agent"}
-    assert headers["User-Agent"] == "Door"
+    assert headers["User-Agent"] == "Two Steps In"
     assert headers["Add-Padding"] == "true"
+
+
+@pytest.mark.parametrize("issuer", ["Bücherei", "Дверь", "門", "Door™ – staff"])
+def test_the_name_of_the_service_is_not_sent(context, server, issuer):
+    context.config["ISSUER"] = issuer
+
+    assert is_breached()
+    assert server.asked[0][1]["User-Agent"] == "Two Steps In"
 
 
 # What is understood
@@ -189,7 +207,15 @@ def test_another_password_with_the_same_beginning_is_no_leak(context, server):
 
 
 @pytest.mark.parametrize(
-    "answer", [b"<html>Blocked</html>", b"\xff", b"0:1", b"A" * 35 + b":x", b"A" * 99]
+    "answer",
+    [
+        b"<html>Blocked</html>",
+        b"\xff",
+        b"0:1",
+        b"A" * 35 + b":x",
+        b"A" * 35 + b":" + b"9" * 5000,  # more digits than Python reads
+        b"A" * 99,
+    ],
 )
 def test_other_text_counts_as_no_answer(context, server, caplog, answer):
     server.answer = answer
@@ -229,6 +255,46 @@ def test_nobody_waits_for_a_server_that_says_nothing(context, server, monkeypatc
     assert time.monotonic() - began < 2
 
 
+def test_nobody_waits_for_a_header_in_small_pieces(context, server, monkeypatch):
+    monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 0.2)
+    server.slow = Event()
+    began = time.monotonic()
+
+    assert not is_breached()
+    server.slow.set()
+    assert time.monotonic() - began < 2
+
+
+def test_slow_answers_keep_four_threads_and_no_more(context, monkeypatch):
+    stop, asked = Event(), []
+
+    def request_range(url):
+        asked.append(url)
+        stop.wait(5)
+
+    monkeypatch.setattr(breached_passwords, "TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(breached_passwords, "request_range", request_range)
+    for number in range(10):
+        context.extensions["breached_passwords"].paused_until = 0
+        assert not is_breached(f"password number {number}")
+
+    count = len(asked)
+    stop.set()
+    assert count <= 4
+
+
+@pytest.mark.parametrize("error", [ValueError, UnicodeError, TypeError, LookupError])
+def test_a_mistake_of_ours_is_not_taken_for_a_server_that_is_away(
+    context, monkeypatch, error
+):
+    def parse_answer(answer):
+        raise error
+
+    monkeypatch.setattr(breached_passwords, "parse_answer", parse_answer)
+    with pytest.raises(error):
+        is_breached()
+
+
 class Slow:
     """An answer that comes in small pieces, without an end."""
 
@@ -244,7 +310,7 @@ def test_nobody_waits_for_an_answer_in_small_pieces():
 def test_an_answer_without_an_end_is_not_read(monkeypatch):
     monkeypatch.setattr(breached_passwords, "MAX_ANSWER_BYTES", 100)
 
-    with pytest.raises(ValueError, match="too long"):
+    with pytest.raises(breached_passwords.AnswerError, match="too long"):
         breached_passwords.read_before(Slow(), time.monotonic() + 60)
 
 
@@ -284,6 +350,17 @@ def test_the_cache_keeps_the_latest_answers(monkeypatch):
 
 
 # Settings
+
+
+WRONG_URLS = ["ftp://x.example", "x.example", "https:///range", "https://x.example/ä"]
+WRONG_URLS += ["https://x.example/a b", "https://x.example:/range", "https://ä.example"]
+
+
+@pytest.mark.parametrize("url", WRONG_URLS)
+def test_an_address_that_could_never_answer_stops_the_start(app, url):
+    app.config |= {"BREACHED_PASSWORDS_URL": url}
+    with pytest.raises(config.ConfigurationError, match="must be https://"):
+        breached_passwords.init_app(app)
 
 
 @pytest.mark.parametrize("url", ["http://x.example", "ftp://x.example", "x.example"])
