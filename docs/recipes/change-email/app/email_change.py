@@ -16,6 +16,7 @@ from sqlalchemy import BigInteger
 from sqlalchemy import ForeignKey
 from sqlalchemy import String
 from sqlalchemy import delete
+from sqlalchemy import func
 from sqlalchemy import select
 from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
@@ -109,10 +110,26 @@ def begin_change(user, email):
 
 
 def set_email(user, email):
+    """Replace the address, and let the old one object; return whether it was free.
+
+    The address that the user had first wins: if the new one may object itself, this is
+    its objection.
+    """
+    old_email = user.email
+    if not replace_email(user, email):
+        return False
+    objection = db.session.get(EmailObjection, (user.id, email))
+    if objection and objection.created_at >= oldest_objection_time():
+        consume_objection(objection)
+    else:
+        begin_objection(user, old_email)
+    return True
+
+
+def replace_email(user, email):
     """Set the address and end what began with the old or the new one.
 
-    Return whether the address was free; the caller rolls back if it was not. The old
-    address may object for seven days.
+    Return whether the address was free; the caller rolls back if it was not.
     """
     old_email = user.email
     # First the codes: a registration that verifies one holds it, and waits for the
@@ -123,15 +140,22 @@ def set_email(user, email):
         db.session.flush()
     except IntegrityError:  # another request was faster
         return False
+    return True
+
+
+def begin_objection(user, old_email):
+    """Let the old address object to later ones, and enqueue an email with the link."""
+    newest = select(func.max(EmailObjection.created_at)).filter_by(user_id=user.id)
+    newest_at = db.session.scalar(newest) or 0
     objection = EmailObjection(
         user_id=user.id,
         email=old_email,
         token_hash=secrets.token_hex(32),  # no link has this one
-        created_at=int(time.time()),
+        # Two changes in one second have an order as well, and it decides who wins.
+        created_at=max(int(time.time()), newest_at + 1),
     )
     db.session.merge(objection)
     outbox.enqueue("email_changed", old_email)
-    return True
 
 
 def find_emails(user):
@@ -186,18 +210,22 @@ def issue_objection_link(email):
     return email.recipient, {"username": user.username, "link": link}
 
 
+def oldest_objection_time():
+    """Return when the oldest of the objections began that are still valid."""
+    return int(time.time()) - OBJECTION_SECONDS
+
+
 def find_objection(token):
     """Return the objection of a link that is valid, or None."""
-    oldest = int(time.time()) - OBJECTION_SECONDS
     own = select(EmailObjection).filter_by(token_hash=hash_token(token))
-    return db.session.scalar(own.where(EmailObjection.created_at >= oldest))
+    valid = EmailObjection.created_at >= oldest_objection_time()
+    return db.session.scalar(own.where(valid))
 
 
 @outbox.hourly
 def delete_expired_objections():
     """Delete the old addresses that may no longer object."""
-    oldest = int(time.time()) - OBJECTION_SECONDS
-    expired = EmailObjection.created_at < oldest
+    expired = EmailObjection.created_at < oldest_objection_time()
     delete_unlocked(EmailObjection.token_hash, expired)
 
 
@@ -283,16 +311,13 @@ def consume_objection(objection):
 
 
 def restore_email(user, objection):
-    """Set the old address again, and end all sessions; return whether it was free."""
+    """Set the old address again, and end all sessions; return whether it was free.
+
+    The address that goes may be a thief's: it is told nothing, and cannot object.
+    """
     users.lock_user(user)  # again: SQLite locks when the objection is consumed
-    with_thief = user.email
-    if not set_email(user, objection.email):
+    if not replace_email(user, objection.email):
         return False
-    # The address that goes may be a thief's: it is told nothing, and cannot object.
-    told = outbox.OutboxEmail.recipient == with_thief
-    db.session.execute(delete(outbox.OutboxEmail).where(told))
-    own = delete(EmailObjection).filter_by(user_id=user.id, email=with_thief)
-    db.session.execute(own)
     users.end_all_sessions(user)
     audit.record("email_restored", user)
     return True
@@ -301,9 +326,10 @@ def restore_email(user, objection):
 @cli.user_commands.command("set-email")
 @click.argument("username")
 @click.argument("email")
+@click.option("--after-theft", is_flag=True, help="Let no earlier address object.")
 @cli.reason_option
 @cli.report_database_errors()
-def set_email_of_user(username, email, reason):
+def set_email_of_user(username, email, after_theft, reason):
     """Set a user's email address, and end all their sessions.
 
     Make sure you know who you're talking to before you do this.
@@ -312,8 +338,13 @@ def set_email_of_user(username, email, reason):
     if not EMAIL_PATTERN.match(email):
         raise click.ClickException(f"{email!r} is no email address.")
     users.lock_user(user)
-    if not set_email(user, users.normalise_identifier(email)):
+    email = users.normalise_identifier(email)
+    if email == user.email:
+        raise click.ClickException(f"{username!r} already has this email address.")
+    if not set_email(user, email):
         raise click.ClickException(EMAIL_TAKEN_MESSAGE)
+    if after_theft:
+        db.session.execute(delete(EmailObjection).filter_by(user_id=user.id))
     users.end_all_sessions(user)
     db.session.commit()
     audit.record("email_changed", user, reason=reason)

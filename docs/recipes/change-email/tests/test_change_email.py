@@ -23,6 +23,7 @@ from app.db import db
 SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
 PASSWORD = "four lamps under one umbrella"
 OLD, NEW, OTHER = "kim@example.org", "kim@new.example", "sam@example.org"
+THIEF, SECOND, THIRD = "eve@evil.example", "eve@two.example", "eve@three.example"
 
 
 @pytest.fixture
@@ -65,6 +66,12 @@ def email_of(app, name="kim"):
 
 def run(app, *words):
     return app.test_cli_runner().invoke(args=[*words])
+
+
+def set_email(app, email, *options):
+    """Set kim's address as an operator does."""
+    words = ("user", "set-email", "kim", email, "--reason", "a test")
+    return run(app, *words, *options)
 
 
 SENT = []
@@ -351,6 +358,88 @@ def test_a_second_change_does_not_take_the_objection_away(app, kim):
     assert email_of(app) == OLD
 
 
+# Which address wins
+
+
+@pytest.fixture
+def _still_clock(monkeypatch):
+    """Let all that happens happen in one second."""
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+
+
+def move(app, *addresses):
+    """Change kim's address, by the page or by an operator; return the links sent."""
+    links = {}
+    for address in addresses:
+        if address.startswith("operator: "):
+            assert set_email(app, address.removeprefix("operator: ")).exit_code == 0
+        else:
+            assert Person(app).log_in().change(address).location == "/account"
+        links |= {email: link_in(text) for email, text in emails(app).items()}
+    return links
+
+
+@pytest.mark.parametrize("way", ["", "operator: "])
+def test_a_change_back_is_the_objection_of_the_old_address(app, way):
+    links = move(app, THIEF, way + OLD)
+
+    assert email_of(app) == OLD
+    assert [*links] == [OLD]  # the thief's address is told nothing
+    assert sql(app, "SELECT * FROM email_objections") == []
+    assert Person(app).get(links[OLD]).location == "/login"
+
+
+@pytest.mark.usefixtures("_still_clock")
+@pytest.mark.parametrize(
+    ("addresses", "may_object"),
+    [
+        ([THIEF], [OLD]),
+        ([THIEF, SECOND], [OLD, THIEF]),
+        ([THIEF, SECOND, THIRD], [OLD, THIEF, SECOND]),
+        ([THIEF, SECOND, THIEF], [OLD]),
+        ([THIEF, SECOND, THIEF, SECOND], [OLD, THIEF]),
+        ([THIEF, "operator: " + NEW], [OLD, THIEF]),
+        ([THIEF, "operator: " + NEW, SECOND], [OLD, THIEF, NEW]),
+        ([THIEF, "operator: " + OLD, SECOND], [OLD]),
+        ([THIEF, SECOND, OLD, NEW, THIRD], [OLD, NEW]),
+    ],
+)
+def test_the_address_that_the_account_had_first_wins(app, addresses, may_object):
+    links = move(app, *addresses)
+    order = "SELECT email FROM email_objections ORDER BY created_at"
+    assert [email for (email,) in sql(app, order)] == may_object
+
+    for count in reversed(range(len(may_object))):  # each beats all that came later
+        Person(app).send(links[may_object[count]])
+        assert email_of(app) == may_object[count]
+        assert [email for (email,) in sql(app, order)] == may_object[:count]
+    assert emails(app) == {}
+    for link in links.values():
+        assert Person(app).get(link).location == "/login"
+
+
+@pytest.mark.usefixtures("_still_clock")
+def test_an_objection_beats_all_later_ones_at_once(app):
+    links = move(app, THIEF, SECOND, "operator: " + THIRD)
+    Person(app).send(links[OLD])
+
+    assert email_of(app) == OLD
+    for link in links.values():
+        assert Person(app).get(link).location == "/login"
+    assert emails(app) == {}
+
+
+def test_after_seven_days_a_change_back_is_a_change_like_any_other(app):
+    move(app, THIEF)
+    sql(app, "UPDATE email_objections SET created_at = created_at - 604801")
+
+    assert [*move(app, "operator: " + OLD)] == [THIEF]
+    links = move(app, SECOND)
+    Person(app).send(links[OLD])
+    assert email_of(app) == OLD
+
+
 @pytest.mark.parametrize("token", ["x", "%00", "é", "a" * 500])
 def test_a_link_of_anybodys_own_making_does_nothing(app, kim, token):
     kim.change()
@@ -378,44 +467,64 @@ def test_an_old_address_that_belongs_to_somebody_else_stays_there(app, kim):
 
 def test_an_address_that_is_changed_again_meanwhile_is_restored(app, kim, monkeypatch):
     kim.change()
-    link = link_in(emails(app)[OLD])
-    kim.change(OLD)
-    code = kim.ask()
-    consume = email_change.consume_objection
+    owner, link = Person(app), link_in(emails(app)[OLD])
+    page = owner.token(link)
+    find, consume = email_change.find_objection, email_change.consume_objection
+
+    def find_and_change_back(token):
+        objection = find(token)
+        meanwhile(kim.change, OLD)
+        monkeypatch.setattr(email_change, "consume_objection", change_and_consume)
+        return objection
 
     def change_and_consume(objection):
-        meanwhile(kim.send, "/account/email/verify", email_code=code)
+        meanwhile(kim.change, NEW)
         return consume(objection)
 
-    monkeypatch.setattr(email_change, "consume_objection", change_and_consume)
-    Person(app).send(link)
+    monkeypatch.setattr(email_change, "find_objection", find_and_change_back)
+    owner.send(link, page)
 
     assert email_of(app) == OLD
     assert not kim.is_logged_in()
 
 
 def test_an_operator_sets_an_address(app, kim):
-    command = (
-        "user",
-        "set-email",
-        "kim",
-        "Kim@New.Example",
-        "--reason",
-        "mailbox lost",
-    )
-    assert run(app, *command).exit_code == 0
+    assert set_email(app, "Kim@New.Example").exit_code == 0
 
     assert email_of(app) == NEW
     assert not kim.is_logged_in()
     assert OLD in emails(app)
 
 
-@pytest.mark.parametrize("email", [OTHER, "nonsense", "a=?b@example.org"])
-def test_an_operator_sets_no_address_that_will_not_do(app, email):
-    done = run(app, "user", "set-email", "kim", email, "--reason", "test")
+@pytest.mark.parametrize(
+    ("email", "reason"),
+    [
+        (OTHER, "is taken"),
+        ("nonsense", "is no email address"),
+        ("a=?b@example.org", "is no email address"),
+        (OLD, "already has this email address"),
+        (OLD.upper(), "already has this email address"),
+    ],
+)
+def test_an_operator_sets_no_address_that_will_not_do(app, kim, email, reason):
+    emails(app)  # kim has logged in
+    done = set_email(app, email)
 
     assert done.exit_code == 1
+    assert reason in done.output
     assert email_of(app) == OLD
+    assert emails(app) == {}
+    assert kim.is_logged_in()
+
+
+def test_after_a_theft_an_operator_lets_no_earlier_address_object(app):
+    links = move(app, THIEF, SECOND)
+    assert set_email(app, NEW, "--after-theft").exit_code == 0
+
+    assert emails(app) == {}
+    for link in links.values():
+        assert Person(app).get(link).location == "/login"
+    assert email_of(app) == NEW
 
 
 # Deletion
