@@ -13,6 +13,7 @@ from flask_login import current_user
 from flask_login import login_required
 from sqlalchemy import delete
 from sqlalchemy import select
+from sqlalchemy import update
 
 from . import account
 from . import audit
@@ -36,19 +37,18 @@ def init_app(app):
 
 
 def delete_user(user):
-    """Delete all rows of a user, empty the user's own row, and enqueue a notice.
+    """Delete all rows of a user, empty the user's own row, and enqueue notices.
 
     The row stays, with its number and nothing else. So SQLite gives the number to
     nobody else, and a request that is on its way finds a disabled user and no gap.
     """
-    email, emails = user.email, email_change.find_emails(user)
+    emails = email_change.find_emails(user)
     email_change.end_pending(user, emails)
     waiting = outbox.OutboxEmail.recipient.in_(emails)
     db.session.execute(delete(outbox.OutboxEmail).where(waiting))
     db.session.execute(delete(Lockout).filter_by(user_id=user.id))
     for column in columns_with_user():
-        table = column.table
-        db.session.execute(delete(table).where(column == user.id))
+        delete_or_empty(column, user)
     db.session.expire(user, ["second_factor"])
     user.username = "deleted"
     user.normalised_username = secrets.token_hex(16)  # which nobody can type
@@ -57,7 +57,8 @@ def delete_user(user):
     user.disabled_at = int(time.time())
     user.re_enrolment_required_at = None
     users.end_all_sessions(user)
-    outbox.enqueue("account_deleted", email)
+    for email in emails:  # its owner may read the old address alone
+        outbox.enqueue("account_deleted", email)
 
 
 def columns_with_user():
@@ -65,6 +66,15 @@ def columns_with_user():
     tables = reversed(db.metadata.sorted_tables)  # those that are referred to come last
     keys = [key for table in tables for key in table.foreign_keys]
     return [key.parent for key in keys if key.column is users.User.__table__.c.id]
+
+
+def delete_or_empty(column, user):
+    """Delete the rows that must name the user; take the user out of all others."""
+    named = column == user.id
+    if column.nullable:
+        db.session.execute(update(column.table).where(named).values({column: None}))
+    elif column.table is not users.User.__table__:
+        db.session.execute(delete(column.table).where(named))
 
 
 @outbox.hourly

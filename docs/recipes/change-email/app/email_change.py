@@ -159,11 +159,11 @@ def begin_objection(user, old_email):
 
 
 def find_emails(user):
-    """Return the user's address, and those that were theirs or may become theirs."""
-    emails = [user.email]
-    for table in (EmailChange, EmailObjection):
-        emails += db.session.scalars(select(table.email).filter_by(user_id=user.id))
-    return emails
+    """Return the user's address, and those that may object and that nobody else has."""
+    own = select(EmailObjection.email).filter_by(user_id=user.id)
+    may_object = EmailObjection.created_at >= oldest_objection_time()
+    old_emails = db.session.scalars(own.where(may_object)).all()
+    return [user.email, *(e for e in old_emails if users.find_by_email(e) is None)]
 
 
 def end_pending(user, emails):

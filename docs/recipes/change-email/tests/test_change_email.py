@@ -8,11 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from flask_migrate import upgrade
 from pyotp import TOTP
+from sqlalchemy import Column
+from sqlalchemy import ForeignKey
+from sqlalchemy import Table
 
 from app import create_app
 from app import deletion
 from app import email_change
 from app import mailer
+from app import outbox
 from app import passwords
 from app import recovery_codes
 from app import registration
@@ -553,6 +557,7 @@ def test_nothing_of_a_deleted_user_is_left_but_the_number(app, kim):
         Person(app).send("/login", username="kim", password="a wrong password")
     kim.reauthenticate("/account/delete")
     emails(app)
+    sql(app, "DELETE FROM email_codes")  # of an address that kim wanted: it expires
 
     with app.app_context():
         tables = db.metadata.sorted_tables
@@ -564,6 +569,80 @@ def test_nothing_of_a_deleted_user_is_left_but_the_number(app, kim):
         assert sql(app, where) == [], column
     assert sql(app, "SELECT * FROM lockouts WHERE user_id = 2") == []
     assert len(columns) >= 5
+
+
+@pytest.mark.parametrize("told_before", [True, False])
+def test_an_address_that_could_object_is_told_of_the_deletion(app, kim, told_before):
+    kim.change(THIEF)
+    if told_before:
+        emails(app)
+    kim.reauthenticate("/account/delete")
+    sent = emails(app)
+
+    assert {*sent} == {OLD, THIEF}
+    assert "was deleted" in sent[OLD]
+    assert "was deleted" in sent[THIEF]
+
+
+def test_an_address_that_may_no_longer_object_is_not_told_of_the_deletion(app, kim):
+    kim.change()
+    emails(app)
+    sql(app, "UPDATE email_objections SET created_at = created_at - 604801")
+    kim.reauthenticate("/account/delete")
+
+    assert [*emails(app)] == [NEW]
+
+
+@pytest.mark.parametrize("had_before", [True, False])
+def test_a_deletion_leaves_the_emails_of_others(app, kim, had_before):
+    if had_before:  # by now it belongs to sam
+        kim.change()
+        emails(app)
+        sql(app, f"UPDATE users SET email = '{OLD}' WHERE username = 'sam'")
+    else:  # it belongs to sam, and kim would like to have it
+        kim.reauthenticate("/account/email", email=OTHER)
+    with app.app_context():
+        outbox.enqueue("password_changed", email_of(app, "sam"))
+        db.session.commit()
+    kim.reauthenticate("/account/delete")
+
+    assert "password was changed" in emails(app)[email_of(app, "sam")]
+
+
+@pytest.fixture
+def _documents(app):
+    """Add a table of yours, with two documents of sam and one of kim."""
+    owner = Column("owner_id", ForeignKey("users.id"), nullable=False)
+    editor = Column("editor_id", ForeignKey("users.id"))
+    table = Table("documents", db.metadata, owner, editor)
+    with app.app_context():
+        table.create(db.engine)
+    sql(app, "INSERT INTO documents VALUES (1, 2), (1, 1), (2, 1)")
+    yield
+    db.metadata.remove(table)
+    with app.app_context():
+        table.drop(db.engine)
+
+
+@pytest.mark.usefixtures("_documents")
+def test_a_deletion_leaves_what_belongs_to_others(app, kim):
+    kim.reauthenticate("/account/delete")
+
+    assert {*sql(app, "SELECT * FROM documents")} == {(1, None), (1, 1)}
+
+
+@pytest.mark.parametrize(("nullable", "left"), [(True, None), (False, 2)])
+def test_a_deletion_leaves_other_users(app, kim, monkeypatch, nullable, left):
+    # As if it were a column of yours, and sam's row named kim's.
+    column = users.User.__table__.c.disabled_at
+    monkeypatch.setattr(column, "nullable", nullable)
+    monkeypatch.setattr(deletion, "columns_with_user", lambda: [column])
+    sql(app, "UPDATE users SET disabled_at = 2 WHERE username = 'sam'")
+    answer = kim.reauthenticate("/account/delete")
+
+    assert answer.location == "/login"
+    query = "SELECT disabled_at FROM users WHERE username = 'sam'"
+    assert sql(app, query) == [(left,)]
 
 
 def test_a_number_is_never_given_to_somebody_else(app, kim):
