@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -52,6 +53,8 @@ LEFT_OUT = (
     "dns/quic/",
     "qrcode/tests/", "sqlalchemy/ext/mypy/", "sqlalchemy/ext/asyncio/",
 )  # fmt: skip
+# Pygments knows hundreds of languages, and pytest colours two.
+LEXERS = re.compile(r"pygments/lexers/(__init__|_mapping|diff|python)\.py")
 # Of the tables for old character sets, those that zip files and browsers still use.
 ENCODINGS = re.compile(
     r"encodings/(__init__|aliases|ascii|cp437|cp1252|idna|latin_1|punycode|"
@@ -210,6 +213,23 @@ def plant_trees():
                 path.unlink()
     folders = [TREES / name for name in ("stdlib", *WHEELS_OF)]
     run(program("node"), CACHE / "compile.mjs", *folders)
+    plant_suite()
+
+
+def plant_suite():
+    """Lay out the suite, and let pytest compile it as it would in the page.
+
+    Python takes what is compiled for that of a file by the file's date and size. So
+    each is as old as time here, and the page makes it so as well.
+    """
+    suite = TREES / "suite"
+    for path in sources():
+        if not path.is_relative_to(HERE) and path.suffix != ".sh":
+            place = suite / path.relative_to(ROOT)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, place)
+            os.utime(place, (0, 0))
+    run(program("node"), CACHE / "collect.mjs", TREES)
 
 
 def unpack(archive, folder):
@@ -222,8 +242,9 @@ def unpack(archive, folder):
 
 def is_needed(name):
     """Return whether Python in a page can use a file."""
-    if name.startswith("encodings/"):
-        return bool(ENCODINGS.fullmatch(name))
+    for folder, kept in (("encodings/", ENCODINGS), ("pygments/lexers/", LEXERS)):
+        if name.startswith(folder):
+            return bool(kept.fullmatch(name))
     is_left_out = any(f"/{part}" in f"/{name}" for part in LEFT_OUT)
     return not (is_left_out or name.endswith((*UNUSABLE, "/", "RECORD")))
 
@@ -239,13 +260,11 @@ def copy_tree(source, target):
 def fill_packs():
     """Write the packs, the bundled scripts, the licences and the list of contents."""
     PACKS.mkdir(parents=True)
-    for name in ("stdlib", *WHEELS_OF):
+    for name in ("stdlib", *WHEELS_OF, "suite"):
         packed = [path for path in (TREES / name).rglob("*") if path.is_file()]
         write_zip(name, TREES / name, packed)
     for step in steps():
         write_zip(f"step-{step.name[:2]}", ROOT, files_in(step))
-    suite = [path for path in sources() if not path.is_relative_to(HERE)]
-    write_zip("suite", ROOT, [path for path in suite if path.suffix != ".sh"])
     write_gzip("python.wasm", (MODULES / "pyodide" / "pyodide.asm.wasm").read_bytes())
     # A module would have to be of the page's origin; the worker has one of its own.
     origin = '--define:import.meta.url="https://packed.invalid/worker.js"'
@@ -302,13 +321,20 @@ def write_contents():
     for number, step in described.items():
         packs = ["core"] if number < FIRST_WITH_DATABASE else ["core", "database"]
         step["packs"] = ["stdlib", *packs, f"step-{number}"]
-        files = ["python.wasm.bin", "worker.js.bin"]
-        files += [f"{pack}.zip.bin" for pack in step["packs"]]
-        step["bytes"] = sum((PACKS / name).stat().st_size for name in files)
+        # the tests of any step import what those of the last one need
+        step["suite"] = [n for n in ("database", "test", "suite") if n not in packs]
+        step["suite_bytes"] = size_of(step["suite"])
+        files = [PACKS / "python.wasm.bin", PACKS / "worker.js.bin"]
+        step["bytes"] = size_of(step["packs"]) + sum(f.stat().st_size for f in files)
         write_json(f"step-{number}.json", step)
     short = ("folder", "title", "bytes")
     rows = {number: {k: step[k] for k in short} for number, step in described.items()}
     write_json("steps.json", rows)
+
+
+def size_of(packs):
+    """Return how much these packs are to load, in bytes."""
+    return sum((PACKS / f"{name}.zip.bin").stat().st_size for name in packs)
 
 
 def write_json(name, data):

@@ -114,16 +114,20 @@ const tasks = {
   },
 
   async unpackSuite({ files }) {
-    for (const [name, buffer] of Object.entries(files)) {
-      if (name === "database.zip") await addLibrary(name, buffer);
-      else await unpack(buffer, name === "suite.zip" ? "/suite" : "/lib/test");
+    for (const name of ["database.zip", "test.zip"]) {
+      if (name in files) await addLibrary(name, files[name]);
     }
-    python.runPython(`
-import sys
-sys.path.append("/lib/test")
-import run_tests
-run_tests.take_suite("/suite", "/repo")
-`);
+    python.FS.writeFile("/lib/suite.zip", await inflate(files["suite.zip"]));
+  },
+
+  importPytest() {
+    python.runPython("import run_tests; run_tests.take_suite('/lib/suite.zip')");
+    python.FS.unlink("/lib/suite.zip");
+  },
+
+  // Each run imports the suite afresh, but not the libraries that it imports.
+  importSuite() {
+    python.runPython("run_tests.run(['--markers'], print)");
   },
 
   test({ words }) {

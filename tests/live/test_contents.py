@@ -1,13 +1,18 @@
 """What the page knows about the steps is true of the steps."""
 
+import gzip
+import io
 import json
 import re
+import zipfile
 
 import pytest
 
 from live.contents import describe_steps
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
+from tests.live.page import PACKS
+from tests.live.page import need_packs
 
 SCENARIOS = json.loads((ROOT / "docs/assets/live/scenarios.json").read_text("utf-8"))
 NAMED = [(step, name) for step, found in SCENARIOS.items() for name in found]
@@ -61,3 +66,14 @@ def test_every_chapter_has_a_button():
 
     assert with_buttons == chapters
     assert used <= set(NAMED)
+
+
+def test_the_suite_is_compiled_and_what_a_reader_may_change_is_not():
+    need_packs()
+    packed = gzip.decompress((PACKS / "suite.zip.bin").read_bytes())
+    names = zipfile.ZipFile(io.BytesIO(packed)).namelist()
+    compiled = [name for name in names if name.endswith(".pyc")]
+
+    assert [name for name in compiled if name.startswith("tests/kit/")]
+    assert [name for name in compiled if "test_code_page" in name]
+    assert [name for name in compiled if name.startswith("steps/")] == []

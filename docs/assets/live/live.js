@@ -127,11 +127,15 @@ function complain(error) {
   announce(`Python says: ${error.message.trim().split("\n").at(-1)}`);
 }
 
-async function loadSuite() {
-  if (state.sandbox.hasSuite) return;
-  announce("Loading the tests…");
-  await state.sandbox.loadSuite(state.step);
-  state.sandbox.hasSuite = true;
+// The reader is near the tests: they load while he reads and types.
+function prepareSuite() {
+  if (!part("live").dataset.ready) return;
+  state.sandbox.loadSuite(state.step).catch(() => {}); // whoever runs a test is told
+}
+
+function loadSuite() {
+  if (!state.sandbox.suite) announce("Loading the tests…");
+  return state.sandbox.loadSuite(state.step);
 }
 
 // The browsers
@@ -312,6 +316,7 @@ function listen() {
   part("give-code").addEventListener("click", giveCode);
   part("give-cookie").addEventListener("click", giveCookie);
   part("restart").addEventListener("click", () => restart());
+  for (const name of ["change", "check"]) part(name).addEventListener("focusin", prepareSuite);
   part("workers").addEventListener("change", () => restart(part("workers").checked ? "Two workers take turns." : "One worker answers."));
   addEventListener("message", follow);
   setInterval(() => part("desk").hidden || drawClocks(), 1000);

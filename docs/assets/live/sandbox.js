@@ -50,6 +50,7 @@ export class Sandbox {
     this.hears = { printed, tested };
     this.waiting = new Map();
     this.asked = 0;
+    this.suite = null;
   }
 
   async start({ folder, packs }) {
@@ -93,10 +94,21 @@ export class Sandbox {
     else resolve?.(result);
   }
 
-  async loadSuite({ packs }) {
-    const names = ["database", "test", "suite"].filter((name) => !packs.includes(name));
-    const files = await loadAll(names.map((name) => `${name}.zip`));
+  // The suite is loaded once. If that fails, the next one who asks tries again.
+  loadSuite(step) {
+    this.suite ??= this.fetchSuite(step).catch((error) => {
+      this.suite = null;
+      throw error;
+    });
+    return this.suite;
+  }
+
+  // In three parts, so that a page that is asked for meanwhile waits for one at most.
+  async fetchSuite({ suite }) {
+    const files = await loadAll(suite.map((name) => `${name}.zip`));
     await this.ask("unpackSuite", { files });
+    await this.ask("importPytest");
+    await this.ask("importSuite");
   }
 
   // The worker ends with its frame, whatever it is doing.

@@ -35,6 +35,7 @@ export class Workshop {
       ...step.attacks.map((row, place) => option(place, `Attack ${row.number}: ${row.what}`)),
       option(WHOLE, `all tests of step ${number}`),
     );
+    part("weight").textContent = `${(step.suite_bytes / 1e6).toFixed(1)} MB`;
     part("results").replaceChildren();
     part("verdict").textContent = "";
     this.show(FIRST in files ? FIRST : Object.keys(files)[0]);
