@@ -6,19 +6,28 @@
 import hashlib
 
 import noble
+from pyodide.ffi import JsException
 from pyodide.ffi import to_js
 
 
 def scrypt(password, *, salt, n, r, p, maxmem=0, dklen=64):
     """Return what hashlib.scrypt returns (RFC 7914)."""
-    return noble.scrypt(to_js(password), to_js(salt), n, r, p, dklen).to_bytes()
+    return compute(noble.scrypt, to_js(password), to_js(salt), n, r, p, dklen)
 
 
 def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
     """Return what hashlib.pbkdf2_hmac returns (RFC 8018)."""
     size = dklen or hashlib.new(hash_name).digest_size
     words = to_js(password), to_js(salt), iterations, size
-    return noble.pbkdf2(hash_name, *words).to_bytes()
+    return compute(noble.pbkdf2, hash_name, *words)
+
+
+def compute(function, *words):
+    """Return the bytes that a function of JavaScript computes, or raise ValueError."""
+    try:
+        return function(*words).to_bytes()
+    except JsException as error:
+        raise ValueError(str(error)) from None
 
 
 hashlib.scrypt = scrypt

@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import subprocess
 import sys
+import threading
 import time
 from io import StringIO
 from pathlib import Path
@@ -44,15 +46,16 @@ class Report:
         self.items = {item.nodeid: item for item in items}
 
     def pytest_deselected(self, items):
-        """Remember what needs more than a page has."""
+        """Remember what needs more than a page has, of the step that is tested."""
         slow = {"browser", "races", "drill", "alone"}
         for item in items:
-            if slow & {mark.name for mark in item.iter_markers()}:
+            is_slow = slow & {mark.name for mark in item.iter_markers()}
+            if is_slow and item_step(item):
                 self.not_run.append(sentence(item))
 
     def pytest_collectreport(self, report):
         """Remember the files that cannot be imported here."""
-        if report.failed:
+        if not report.passed:
             self.not_run.append(f"{report.nodeid}: it needs a library that is not here")
 
     def pytest_runtest_logreport(self, report):
@@ -98,6 +101,15 @@ def message(report):
     return crash.message[:LONGEST_MESSAGE] if crash else ""
 
 
+def skip_what_needs(part):
+    """Return what stands in for a part that a page lacks: the test is not run."""
+
+    def skip(*words, **options):
+        pytest.skip(f"it needs {part}, which a page does not have")
+
+    return skip
+
+
 def forget_modules():
     """Forget what an earlier run has imported: the files may have changed."""
     for name in list(sys.modules):
@@ -114,11 +126,16 @@ def run(words, say):
     if REPOSITORY not in sys.path:
         sys.path.insert(0, REPOSITORY)
     report, printed = Report(say), StringIO()
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
-            status = pytest.main([*OPTIONS, *words], plugins=[report])
-    finally:
-        os.chdir(folder)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.chdir, folder)
+        stack.enter_context(contextlib.redirect_stdout(printed))
+        stack.enter_context(contextlib.redirect_stderr(printed))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(subprocess, "Popen", skip_what_needs("a process"))
+        patch.setattr(threading.Thread, "start", skip_what_needs("a thread"))
+        patch.setattr(os, "link", skip_what_needs("hard links"), raising=False)
+        patch.delenv("ISSUER", raising=False)  # the page's, which numbers the steps
+        status = pytest.main([*OPTIONS, *words], plugins=[report])
     return {
         "status": int(status),
         "not_run": report.not_run,
