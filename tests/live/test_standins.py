@@ -76,6 +76,36 @@ json.dumps([
     ]
 
 
+def test_both_refuse_costs_that_make_no_hash(page_python):
+    cases = [[3, 8, 1], [0, 8, 1], [1024, 0, 1]]
+    found = page_python(
+        """
+import hashlib, standin_hashlib
+def refuses(function):
+    try:
+        function()
+    except ValueError:
+        return True
+    return False
+json.dumps([
+    [
+        refuses(lambda: hashlib.scrypt(b"w", salt=b"s", n=n, r=r, p=p)),
+        refuses(lambda: hashlib.pbkdf2_hmac("sha256", b"w", b"s", n // 1024)),
+    ]
+    for n, r, p in given
+])
+""",
+        cases,
+    )
+    assert [scrypt_refused for scrypt_refused, _ in found] == [True] * len(cases)
+    assert [pbkdf2_refused for _, pbkdf2_refused in found] == [True, True, False]
+    for n, r, p in cases:
+        with pytest.raises(ValueError, match=r"."):
+            hashlib.scrypt(b"w", salt=b"s", n=n, r=r, p=p)
+    with pytest.raises(ValueError, match=r"."):
+        hashlib.pbkdf2_hmac("sha256", b"w", b"s", 0)
+
+
 def test_the_page_reads_what_cryptography_encrypts(page_python):
     keys = [Fernet.generate_key().decode() for _ in range(2)]
     texts = [word(length) for length in range(ROUNDS)]

@@ -10,11 +10,14 @@ from tests.kit.real_browser import Screen
 from tests.kit.real_browser import axe_faults
 from tests.kit.real_browser import in_background
 from tests.kit.real_browser import is_wider_than_the_window
+from tests.live.page import PACKS
 from tests.live.page import PASSWORD
 from tests.live.page import TryIt
 from tests.live.page import need_packs
 
 pytestmark = [pytest.mark.site, pytest.mark.browser]
+
+REPLAY = "Attack 12: Use a code twice"
 
 
 @pytest.fixture
@@ -170,6 +173,17 @@ def test_a_phone_whose_clock_is_wrong_opens_nothing(page):
     page.press("Server: 15 minutes on").press("Server: 30 seconds on")
 
 
+def test_a_restart_loads_nothing_and_forgets_the_used_code(page):
+    log_in_with_password(page.start("02")).sees("code")
+    page.type_code().sees("Welcome, admin")
+    page.screen.requests.clear()
+    page.press("Restart").status("started again")
+
+    assert page.screen.requests == []
+    log_in_with_password(page).sees("code")
+    page.send(code=page.typed_code).sees("Welcome, admin")
+
+
 def test_stop_ends_an_endless_loop_at_once(page):
     page.start("01")
     page.edit("app/pages.py", "import ", "while True: pass\nimport ")
@@ -181,10 +195,10 @@ def test_stop_ends_an_endless_loop_at_once(page):
 
 def test_the_mistake_in_the_editor_lets_the_replay_in_until_it_is_undone(page):
     page.start("02")
-    right = page.test("Attack 12: Use a code twice")
+    right = page.test(REPLAY)
     page.edit("app/second_factor.py", "if time_step <= ", "if time_step < ")
     page.press("Restart with it").status("with your change")
-    wrong = page.test("Attack 12: Use a code twice")
+    wrong = page.test(REPLAY)
     assert ", 0 failed" in right
     assert ", 0 failed" not in wrong
     failed = page.part("results").locator(".live-failed").first
@@ -195,7 +209,45 @@ def test_the_mistake_in_the_editor_lets_the_replay_in_until_it_is_undone(page):
     log_in_with_password(page).sees("code")
     page.send(code=page.typed_code).sees("Welcome, admin")
     page.press("Undo all changes").status("undone")
-    assert ", 0 failed" in page.test("Attack 12: Use a code twice")
+    assert ", 0 failed" in page.test(REPLAY)
+
+
+def test_a_change_of_the_same_length_is_seen_by_the_next_test(page):
+    page.start("02")
+    first, again = (page.test(REPLAY).partition(" in ")[0] for _ in range(2))
+    page.edit("app/second_factor.py", "if time_step <= ", "if time_step >= ")
+    page.press("Restart with it").status("with your change")
+
+    assert first == again
+    assert ", 0 failed" in again
+    assert ", 0 failed" not in page.test(REPLAY)
+
+
+def test_the_tests_load_when_the_reader_comes_near_them(page):
+    page.start("02").sees("Log in")
+    megabytes = float(page.part("weight").inner_text().removesuffix(" MB"))
+    needed = ("database", "test", "suite")
+    size = sum((PACKS / f"{name}.zip.bin").stat().st_size for name in needed)
+    assert megabytes == round(size / 1e6, 1)
+
+    loaded = [url for url in page.screen.requests if url.endswith("/suite.zip.bin")]
+    assert loaded == []
+    with page.tab.expect_request("**/suite.zip.bin"):
+        page.part("file").focus()
+    assert ", 0 failed" in page.test(REPLAY)
+    loaded = [url for url in page.screen.requests if url.endswith("/suite.zip.bin")]
+    assert len(loaded) == 1
+
+
+def test_all_tests_of_step_02_pass_or_say_why_they_are_not_run(page):
+    verdict = page.start("02").test("all tests of step 02")
+
+    assert int(verdict.split()[0]) > 200
+    assert ", 0 failed" in verdict
+    left_out = page.part("results").locator(".live-skipped")
+    assert f" {left_out.count()} not run" in verdict
+    words = "A copy of the sample settings is as good as none"
+    assert "it needs a process" in left_out.filter(has_text=words).inner_text()
 
 
 def test_a_mistake_of_the_list_is_made_and_found(page):
