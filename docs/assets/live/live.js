@@ -127,10 +127,13 @@ function complain(error) {
   announce(`Python says: ${error.message.trim().split("\n").at(-1)}`);
 }
 
-// The reader is near the tests: they load while he reads and types.
-function prepareSuite() {
+// In the editor the reader is not far from the tests, and beside them very near. Whoever
+// runs one is told if they don't load.
+function expectTests({ currentTarget }) {
+  const { sandbox, step } = state;
   if (!part("live").dataset.ready) return;
-  state.sandbox.loadSuite(state.step).catch(() => {}); // whoever runs a test is told
+  const coming = currentTarget === part("check") ? sandbox.loadSuite(step) : sandbox.fetchSuite(step);
+  coming.catch(() => {});
 }
 
 function loadSuite() {
@@ -316,7 +319,7 @@ function listen() {
   part("give-code").addEventListener("click", giveCode);
   part("give-cookie").addEventListener("click", giveCookie);
   part("restart").addEventListener("click", () => restart());
-  for (const name of ["change", "check"]) part(name).addEventListener("focusin", prepareSuite);
+  for (const name of ["change", "check"]) part(name).addEventListener("focusin", expectTests);
   part("workers").addEventListener("change", () => restart(part("workers").checked ? "Two workers take turns." : "One worker answers."));
   addEventListener("message", follow);
   setInterval(() => part("desk").hidden || drawClocks(), 1000);

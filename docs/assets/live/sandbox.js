@@ -50,7 +50,7 @@ export class Sandbox {
     this.hears = { printed, tested };
     this.waiting = new Map();
     this.asked = 0;
-    this.suite = null;
+    this.fetched = this.suite = null; // promises
   }
 
   async start({ folder, packs }) {
@@ -94,19 +94,24 @@ export class Sandbox {
     else resolve?.(result);
   }
 
+  // Loading keeps no page waiting, so it may begin while the reader types.
+  fetchSuite({ suite }) {
+    this.fetched ??= loadAll(suite.map((name) => `${name}.zip`));
+    return this.fetched;
+  }
+
   // The suite is loaded once. If that fails, the next one who asks tries again.
   loadSuite(step) {
-    this.suite ??= this.fetchSuite(step).catch((error) => {
-      this.suite = null;
+    this.suite ??= this.unpackSuite(step).catch((error) => {
+      this.suite = this.fetched = null;
       throw error;
     });
     return this.suite;
   }
 
   // In three parts, so that a page that is asked for meanwhile waits for one at most.
-  async fetchSuite({ suite }) {
-    const files = await loadAll(suite.map((name) => `${name}.zip`));
-    await this.ask("unpackSuite", { files });
+  async unpackSuite(step) {
+    await this.ask("unpackSuite", { files: await this.fetchSuite(step) });
     await this.ask("importPytest");
     await this.ask("importSuite");
   }
