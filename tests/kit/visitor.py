@@ -113,8 +113,9 @@ def is_sent_by_post(form):
 
 
 def contents(form):
-    """Return what the fields of a form hold, by name."""
-    fields = [field.attributes for field in form.css("input[name]")]
+    """Return what the fields of a form hold, by name, without boxes left empty."""
+    unticked = "[type=checkbox]:not([checked])"
+    fields = [field.attributes for field in form.css(f"input[name]:not({unticked})")]
     return {field["name"]: field.get("value") or "" for field in fields}
 
 

@@ -41,8 +41,9 @@ def insert(config, table, rows):
 def cookies_of(app, host, name):
     """Log a user in, with a box ticked if there is one; return the cookies."""
     visitor = Visitor(InProcessBrowser(app), None, host.names)
-    page = visitor.open("/login")
-    page.fill_in(username=host.login_name(name), password=PASSWORD)
+    values = {"username": host.login_name(name), "password": PASSWORD}
+    ticked = {host.remember: "y"} if host.remember else {}
+    visitor.open("/login").fill_in(**values, **ticked)
     assert visitor.is_logged_in()
     return {key: cookie.value for key, cookie in visitor.browser.cookies.items()}
 

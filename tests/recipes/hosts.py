@@ -395,12 +395,9 @@ class Running:
 
     def password(self, visitor, account, to="/login", remember=False):
         """Give a name and a password, with the box ticked or not; return the page."""
-        page, box = visitor.open(to), self.host.remember
         values = {"username": account.username, "password": account.password}
-        target, data = page.filled_in(**values)
-        if box and not remember:
-            del data[box]
-        return visitor.send(target, data)
+        ticked = {self.host.remember: "y"} if remember else {}
+        return visitor.open(to).fill_in(**values, **ticked)
 
     def enrol(self, visitor, account, **how):
         """Set up a phone; return the page with the recovery codes."""

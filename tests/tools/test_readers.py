@@ -7,6 +7,7 @@ import sys
 from xml.etree import ElementTree
 
 import pytest
+from selectolax.lexbor import LexborHTMLParser
 
 from tests.kit import names
 from tests.kit import own_app
@@ -18,6 +19,7 @@ from tests.kit.report import HEADINGS
 from tests.kit.stage import ROOT
 from tests.kit.stage import STEPS
 from tests.kit.stops import anchor_of
+from tests.kit.visitor import contents
 from tests.tools.terminal import run
 
 READERS = ROOT / "tests" / "fixtures" / "readers"
@@ -344,6 +346,21 @@ def test_the_map_knows_each_path_and_field_of_the_contract():
     fields = {name for _, cell in rows for name in re.findall(r"`(\w+)`", cell)}
     assert {path for path, _ in rows} == names.PATHS
     assert fields | {"csrf_token", "resend"} == names.FIELDS
+
+
+FORM_WITH_BOXES = """
+<form>
+  <input name="username">
+  <input name="stay" type="checkbox" value="y">
+  <input name="news" type="checkbox" value="y" checked>
+</form>
+"""
+
+
+def test_a_box_is_sent_if_it_is_ticked():
+    form = LexborHTMLParser(FORM_WITH_BOXES).css_first("form")
+
+    assert contents(form) == {"username": "", "news": "y"}
 
 
 # An app in which nobody registers
