@@ -45,7 +45,7 @@ TABLES = {
     "paths": PATHS,
     "fields": FIELDS | PATHS,
     "elements": {"secret", "recovery-code"},
-    "app": {"create_user", "migrations"},
+    "app": {"create_user", "create_tables", "migrations"},
 }
 
 

@@ -25,6 +25,7 @@ from tests.kit.stage import FIRST_NAMES
 from tests.kit.stage import FIRST_WITH_DATABASE
 from tests.kit.stage import SCRATCH
 from tests.kit.stage import STEPS
+from tests.kit.stage import Stage
 from tests.kit.stage import load_own_app
 from tests.kit.stage import load_step
 from tests.kit.stage import make_app
@@ -41,13 +42,14 @@ def prepare(config, target, is_whole):
     config.addinivalue_line("filterwarnings", "default")  # of an app that is not ours
     if option.tbstyle == "auto":
         option.tbstyle = "short"
+    read_map(config)
     if option.url:  # in a server that runs on, the names of the last run are taken
         FIRST_NAMES.append(f"kim{int(time.time())}-")
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("default")
-            config.stash[PATHS] = check(option.app.resolve(), target[:2])
-    read_map(config)
+            folder, names = option.app.resolve(), option.map or Stage.names
+            config.stash[PATHS] = check(folder, target[:2], names)
     find_mailbox(config)
     if not option.red:
         follow(config, target, is_whole)
@@ -120,7 +122,7 @@ def find_mailbox(config):
         )
 
 
-def check(folder, number):
+def check(folder, number, names=Stage.names):
     """Start the app once, return its paths; say what to do if that is not possible."""
     os.environ["FLASK_RUN_FROM_CLI"] = "true"  # an app.run() in the file is no start
     require_file(folder)
@@ -130,7 +132,7 @@ def check(folder, number):
     config = CONFIG | {"SQLALCHEMY_DATABASE_URI": uri}
     app = run_reader_code(folder, "cannot be started", make_app, module, config)
     require_flask(app)
-    require_database(app, number, uri)
+    require_database(app, number, uri, names)
     return paths_of(app)
 
 
@@ -190,7 +192,7 @@ def require_flask(app):
         )
 
 
-def require_database(app, number, uri):
+def require_database(app, number, uri, names):
     """Refuse an app that would let the tests write into the reader's own database."""
     if number < FIRST_WITH_DATABASE:
         return
@@ -199,10 +201,11 @@ def require_database(app, number, uri):
             "create_app does not take SQLALCHEMY_DATABASE_URI out of config: the\n"
             f"tests would write into your own database\n{READ}"
         )
-    if "migrate" not in app.extensions:
+    if "migrate" not in app.extensions and "create_tables" not in names.app:
         raise refused(
             f"the app has no Flask-Migrate: from step {FIRST_WITH_DATABASE} on its "
-            f"migrations make the\ndatabase of the tests\n{READ}"
+            "migrations make the\ndatabase of the tests. Without them, name a function "
+            f"in --map: create_tables\n{READ}"
         )
 
 

@@ -142,13 +142,23 @@ def make_app(module, config):
 
 
 @cache
-def empty_database(folder, load, migrations=None):
-    """Return an empty database of an app, made by its own migrations."""
+def empty_database(folder, load, names):
+    """Return an empty database of an app, made by its migrations or by its function."""
     file = Path(SCRATCH.name, f"{next(_numbers)}.db")
-    uri = f"sqlite:///{file}"
-    app = make_app(load(folder), CONFIG | {"SQLALCHEMY_DATABASE_URI": uri})
-    upgrade_database(app, folder / (migrations or app.extensions["migrate"].directory))
+    app = make_app(load(folder), CONFIG | {DATABASE: f"sqlite:///{file}"})
+    if "create_tables" in names.app:
+        call_named(app, names.app["create_tables"])
+    else:
+        migrations = names.app.get("migrations") or app.extensions["migrate"].directory
+        upgrade_database(app, folder / migrations)
     return file
+
+
+def call_named(app, place, *values):
+    """Call the function that a map names as module:function; return what it returns."""
+    module, _, name = place.partition(":")
+    with app.app_context():
+        return getattr(importlib.import_module(module), name)(*values)
 
 
 def upgrade_database(app, migrations=None):
@@ -161,8 +171,7 @@ def upgrade_database(app, migrations=None):
 def database_of(stage):
     """Return the file of a new and empty database for an app."""
     file = Path(SCRATCH.name, f"{next(_numbers)}.db")
-    migrations = stage.names.app.get("migrations")
-    shutil.copy(empty_database(stage.folder, stage.load, migrations), file)
+    shutil.copy(empty_database(stage.folder, stage.load, stage.names), file)
     return file
 
 
@@ -172,7 +181,8 @@ def take_rested(stage):
         return None
     app = REUSABLE[stage.folder].pop()
     if stage.number >= FIRST_WITH_DATABASE:
-        shutil.copy(empty_database(stage.folder, stage.load), file_of(app))
+        empty = empty_database(stage.folder, stage.load, stage.names)
+        shutil.copy(empty, file_of(app))
     for memory in memory_of(app).values():
         memory.clear()
     return app
@@ -441,7 +451,7 @@ def register(visitor, **values):
     values = {"username": name, "email": f"{name}@example.org"} | values
     account = Account(values["username"], values.get("password", GOOD_PASSWORD))
     if "create_user" in visitor.names.app:
-        create_user(visitor.site, values | {"password": account.password})
+        account.username = create_user(visitor.site, account, values["email"])
         page = visitor.give_password(account)
     else:
         page = fill_in_registration(visitor, **values)
@@ -452,12 +462,13 @@ def register(visitor, **values):
     return account
 
 
-def create_user(site, values):
-    """Create a user with the function that an app without registration names."""
-    module, _, name = site.stage.names.app["create_user"].partition(":")
-    function = getattr(importlib.import_module(module), name)
-    with site.app.app_context():
-        function(values["username"], values["email"], values["password"])
+def create_user(site, account, email):
+    """Create a user with the function that an app without registration names.
+
+    Return what the user types to log in: the username, unless the function returns it.
+    """
+    function, name = site.stage.names.app["create_user"], account.username
+    return call_named(site.app, function, name, email, account.password) or name
 
 
 def register_somebody(site):

@@ -192,6 +192,13 @@ def test_an_app_that_cannot_be_checked_is_told_why(
         own_app.check(own_folder, number)
 
 
+def test_an_app_without_migrations_names_what_makes_its_tables(own_folder):
+    (own_folder / "app.py").write_text(NO_MIGRATIONS, "utf-8")
+    own_names = names.ContractMap(app={"create_tables": "app:create_tables"})
+
+    assert own_app.check(own_folder, "04", own_names) == set()
+
+
 def test_the_package_itself_is_not_the_folder_around_it(own_folder):
     (own_folder / "app").mkdir()
     (own_folder / "app" / "__init__.py").touch()
