@@ -151,6 +151,21 @@ def test_a_code_works_once_and_an_older_one_not_at_all(host):
     assert not second.is_logged_in()
 
 
+def test_a_form_that_is_sent_again_logs_nobody_in_and_nobody_out(host):
+    _, account = host.enrolled()
+    owner, stranger, pending = (host.visitor() for _ in range(3))
+    host.password(pending, account)
+    page = host.password(owner, account)
+    form = page.filled_in(code=account.authenticator.code())
+
+    for visitor in (owner, owner, stranger, pending):
+        visitor.send(*form)
+
+    assert owner.is_logged_in()
+    assert not stranger.is_logged_in()
+    assert not pending.is_logged_in()
+
+
 def test_five_wrong_codes_and_then_not_even_the_right_one(host):
     _, account = host.enrolled("ann")
     page = wrong_codes(host, account, LIMIT)
