@@ -78,7 +78,7 @@ class Inside(Screen):
     def shows(self, name, text):
         """Wait until a part of the page has this text."""
         expect = need("playwright.sync_api", "playwright").expect
-        expect(self.part(name)).to_have_text(text, timeout=3_000)
+        expect(self.part(name)).to_have_text(text, timeout=30_000)
 
     def says(self, name):
         """Return the text of a part of the page."""

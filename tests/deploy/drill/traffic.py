@@ -14,7 +14,7 @@ VISITORS = 4
 class Traffic:
     """Logged-in visitors who open a page and send a form, again and again."""
 
-    few = 5  # answers to each of them
+    answers_each = 5  # before the test goes on
 
     def __init__(self, site):
         self.site = site
@@ -48,7 +48,9 @@ class Traffic:
 
     def wait_for_more(self):
         """Wait until a few more requests were answered."""
-        enough = self.answers.total() + len(self.failures) + self.few * VISITORS
+        enough = (
+            self.answers.total() + len(self.failures) + self.answers_each * VISITORS
+        )
         self.site.wait_for(lambda: self.answers.total() + len(self.failures) >= enough)
 
     def assert_nobody_noticed(self):
@@ -61,7 +63,7 @@ class Traffic:
 class Enrolments(Traffic):
     """Users who enrol an authenticator and log in with it, one after the other."""
 
-    few = 2  # each comes after four forms
+    answers_each = 2  # each comes after four forms
 
     def __init__(self, site):
         super().__init__(site)
