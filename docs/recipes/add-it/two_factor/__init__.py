@@ -10,13 +10,11 @@ or PostgreSQL. With Flask-Login and Flask-SQLAlchemy there is nothing more to sa
 """
 
 from collections.abc import Callable
-from functools import partial
 from functools import wraps
 from typing import Any
 
 from flask import Flask
 from flask import Response
-from flask import after_this_request
 from flask import current_app
 from flask import flash
 from flask import g
@@ -32,6 +30,7 @@ from sqlalchemy import event
 from sqlalchemy import inspect
 from sqlalchemy import make_url
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from . import account
 from . import cli
@@ -47,6 +46,11 @@ from .sessions import LOGIN
 from .sessions import PENDING
 
 ATTEMPT = "two_factor.attempt"  # key of the WSGI environment
+ON_CONNECT = {
+    # milliseconds
+    "sqlite": ("PRAGMA busy_timeout = 15000", "PRAGMA foreign_keys = ON"),
+    "postgresql": ("SET lock_timeout = '15s'",),
+}
 LOCKED_MESSAGE = (
     "There were too many wrong codes. Set a new password, then log in again."
 )
@@ -70,6 +74,7 @@ class TwoFactor:
             event.listen(User, "before_delete", self._delete_rows, propagate=True)
             # An id may be used again, after a DELETE of which we were not told.
             event.listen(User, "after_insert", self._delete_rows, propagate=True)
+            event.listen(User, "before_update", self._keep_key, propagate=True)
         self.metadata = db.metadata if db else MetaData()
         self.tables = store.make_tables(self.metadata, key)
 
@@ -97,7 +102,12 @@ class TwoFactor:
         return self.db.session.scalar(select(self.User).filter_by(username=name))
 
     def id_of(self, user: Any) -> Any:
-        """Return the user's primary key: a number, a text or a UUID."""
+        """Return the user's primary key: a number, a text or a UUID.
+
+        Raise TypeError for a user of another model, who may have the same number.
+        """
+        if not isinstance(user, self.User):
+            raise TypeError(f"two_factor guards {self.User.__name__}, not this user")
         mapper = inspect(self.User)
         return getattr(user, mapper.get_property_by_column(mapper.primary_key[0]).key)
 
@@ -144,7 +154,9 @@ class TwoFactor:
         """
         interface = current_app.session_interface
         if not isinstance(interface, SecureCookieSessionInterface):
+            session["two_factor_renewed"] = True  # an empty one keeps its id
             interface.regenerate(session)
+            session.pop("two_factor_renewed")
 
     def guard_user_loader(self, app: Flask) -> None:
         """Let Flask-Login's user loader believe no login that lacks a factor.
@@ -174,12 +186,15 @@ class TwoFactor:
         would leave a hole.
         """
         settings.set_defaults(app.config)
+        self._check_model(app)
         app.extensions["two_factor"] = self
         crypto.init_app(app)
         app.register_blueprint(views.bp)
         app.register_blueprint(account.bp)
         app.cli.add_command(cli.group)
         app.before_request(self._check_app)
+        # The first one runs last: a commit of yours in another one comes before it.
+        app.after_request_funcs.setdefault(None, []).insert(0, self._end_logged_out)
         self.guard_user_loader(app)
 
     def on_event(self, listener: Callable) -> Callable:
@@ -252,7 +267,7 @@ class TwoFactor:
         """
         user_id, attempt = self.id_of(user), request.environ.get(ATTEMPT, {})
         row = store.find(user_id)
-        if row.encrypted_secret is None:
+        if row.encrypted_secret is None or not self.may_log_in(user):
             return False
         rate_limit.count_attempt_now("door_code", str(user_id))
         if not views.verify_and_consume_any_code(user, row, clean(code), "door"):
@@ -282,14 +297,14 @@ class TwoFactor:
     def forget_user(self, user_id: Any) -> None:
         """Delete a user's rows; needed only after a DELETE that is not the ORM's."""
         with store.transaction() as connection:
-            store.delete_rows(connection, self.tables, user_id)
+            self._delete_all(connection, user_id)
 
     def log_out(self, *_: Any, **__: Any) -> None:
         """End this login on all devices; `logout_user` of Flask-Login calls it."""
         login = session.get(LOGIN)
         self.clear_session()
         if login:
-            after_this_request(partial(self._end_session, login))
+            g.two_factor_ended = login
 
     # What our pages call
 
@@ -346,22 +361,55 @@ class TwoFactor:
         url = current_app.config["TWO_FACTOR_DATABASE_URL"] or self.db.engine.url
         if make_url(url).database in (None, "", ":memory:"):
             return self.db.engine
-        options = current_app.config.get("SQLALCHEMY_ENGINE_OPTIONS") or {}
+        # Connections like yours, however your app has set them up.
+        options = {"pool": self.db.engine.pool.recreate()} if self.db else {}
         # No secret, not even an encrypted one, in the log of an error.
-        engine = create_engine(url, **{**options, "hide_parameters": True})
-        event.listen(engine, "connect", configure_connection)
+        engine = create_engine(url, hide_parameters=True, **options)
+        limit_waits(engine)
         return engine
 
-    def _end_session(self, login, response):
-        """End a login on the server, after the view has ended its transaction."""
+    def _end_logged_out(self, response):
+        """End the login on the server, if this request has logged out.
+
+        The cookie has to go in any case: a failure is logged, and is no error page.
+        """
+        try:
+            if "two_factor_ended" in g:
+                self._end_session(g.pop("two_factor_ended"))
+        except SQLAlchemyError:
+            current_app.logger.exception("A logout did not end the login elsewhere")
+        return response
+
+    def _end_session(self, login):
+        """End a login on all devices."""
         user_id = store.parse_user_id(login["user_id"])
         if store.end_session(user_id, login["session_token"]):
             self.tell("logged_out", self.load_user(user_id))
-        return response
 
     def _delete_rows(self, mapper, connection, user):
         """Delete a user's rows, in the transaction that your app is in."""
-        store.delete_rows(connection, self.tables, self.id_of(user))
+        self._delete_all(connection, self.id_of(user))
+
+    def _delete_all(self, connection, user_id):
+        """Delete all that there is of a user; the id may be used again."""
+        store.delete_rows(connection, self.tables, user_id)
+        rate_limit.delete_lockouts(connection, self.tables, user_id)
+
+    def _keep_key(self, mapper, connection, user):
+        """Refuse a new primary key, with which a user would have no second factor."""
+        [key] = mapper.primary_key
+        key = mapper.get_property_by_column(key).key
+        if inspect(user).attrs[key].history.has_changes():
+            raise RuntimeError("two_factor: the primary key of a user cannot change")
+
+    def _check_model(self, app):
+        """Refuse users who are in another database than our tables."""
+        if self.User is None:
+            return
+        if inspect(self.User).local_table.metadata is not self.metadata:
+            raise RuntimeError("two_factor: users have to be in the default database")
+        if app.config["TWO_FACTOR_DATABASE_URL"]:
+            raise RuntimeError("TWO_FACTOR_DATABASE_URL is for apps without a model")
 
     def _check_app(self):
         """Serve nobody if a login would end on a page, or in a session, of no use."""
@@ -404,13 +452,13 @@ def clean(value):
     return str(value or "").encode(errors="replace").decode()
 
 
-def configure_connection(connection, record):
+def limit_waits(engine):
     """Wait for a lock, but not forever: your app may hold it in the same request."""
-    cursor = connection.cursor()
-    if type(connection).__module__.startswith("sqlite3"):
-        cursor.execute("PRAGMA busy_timeout = 15000")  # milliseconds
-        cursor.execute("PRAGMA foreign_keys = ON")
-    else:
-        cursor.execute("SET lock_timeout = '15s'")
+
+    @event.listens_for(engine, "connect")
+    def configure_connection(connection, record):
+        cursor = connection.cursor()
+        for statement in ON_CONNECT[engine.dialect.name]:
+            cursor.execute(statement)
         connection.commit()  # or a rollback would take it back
-    cursor.close()
+        cursor.close()

@@ -16,7 +16,6 @@ from itsdangerous import URLSafeTimedSerializer
 from . import crypto
 from . import store
 from .rate_limit import bucket
-from .rate_limit import normalise_identifier
 
 DEVICE_COOKIE_SECONDS = 365 * 24 * 60 * 60
 
@@ -28,8 +27,11 @@ def cookie_name():
 
 
 def hash_name(name):
-    """Return what stands for a typed name in a cookie that others may read."""
-    return bucket("device name", normalise_identifier(name))
+    """Return what stands for a typed name in a cookie that others may read.
+
+    It is that spelling alone: in your app "Kim" and "kim" may be two users.
+    """
+    return bucket("device name", name)
 
 
 def get_serializer():

@@ -115,6 +115,9 @@ def count_attempt_now(action, account, network=None, device_id=None):
             count, window_started_at = connection.execute(UPSERT_COUNTER, values).one()
             if count > limit:
                 break
+        if network and not device_id and count <= limit:
+            values["bucket"] = spelling_bucket(account, network)
+            connection.execute(UPSERT_COUNTER, values)
     if count == limit + 1:  # tell of the first one alone, or a flood of them is told
         current_app.extensions["two_factor"].tell("rate_limited", None, action=action)
     if count > limit:
@@ -122,8 +125,17 @@ def count_attempt_now(action, account, network=None, device_id=None):
         raise TooManyRequests(retry_after=min(remaining, WINDOW_SECONDS))
 
 
+def spelling_bucket(name, network):
+    """Return the bucket of the attempts that a login takes back.
+
+    It has no limit. In your app "Kim" and "kim" may be two users, so a login as the one
+    must not take back guesses at the other.
+    """
+    return bucket("login_password", "spelling_in_network", name, network)
+
+
 def reset_after_login(user_id, name, network, device_id=None, flows=FLOWS):
-    """Delete the account's counters, and refund its attempts to the network.
+    """Delete the account's counters, and take back its attempts at the password.
 
     `name` is what was typed beside the password, or None if no password was asked for.
     """
@@ -132,33 +144,13 @@ def reset_after_login(user_id, name, network, device_id=None, flows=FLOWS):
     own += [lockout_bucket(flow, str(user_id)) for flow in flows]
     if device_id:
         own += [bucket(action, "device", device_id) for action in LOGIN_ACTIONS]
-    account_in_network, *others = buckets_of_name(name, network)
-    deleted = delete(counters).where(
-        counters.c.bucket.in_([account_in_network, *others, *own])
-    )
+    spelling = spelling_bucket(name, network) if name else None
+    deleted = delete(counters).where(counters.c.bucket.in_([spelling, *own]))
     with store.transaction() as connection:
         lock_network(connection, network)
         for counter in connection.execute(deleted.returning(*counters.c)).all():
-            if counter.bucket == account_in_network:
-                refund_network(
-                    connection, counter.count, counter.window_started_at, network
-                )
-
-
-def buckets_of_name(name, network):
-    """Return the buckets in which passwords for a typed name were counted.
-
-    The first one is that of the name in this network.
-    """
-    if not name:
-        return [None]
-    name, network_48 = normalise_identifier(name), find_network_48(network)
-    buckets = [bucket("login_password", "account_in_network", name, network)]
-    buckets.append(bucket("login_password", "account", name))
-    if network_48:
-        parts = ("account_in_network_48", name, network_48)
-        buckets.append(bucket("login_password", *parts))
-    return buckets
+            if counter.bucket == spelling:
+                take_back(connection, name, network, counter)
 
 
 def lock_network(connection, network):
@@ -172,17 +164,19 @@ def lock_network(connection, network):
         connection.execute(query.with_for_update())
 
 
-def refund_network(connection, attempts, window_started_at, network):
-    """Subtract a login's attempts from its network, or a class would use it up."""
+def take_back(connection, name, network, counter):
+    """Subtract the attempts of one spelling wherever they were counted.
+
+    Without it, a class that logs in together would use up its network.
+    """
     counters = store.tables().rate_limit_counters
-    limits_of_network = limits("login_password", None, network)
-    network_buckets = [bucket_id for _, bucket_id in limits_of_network]
+    buckets = [bucket_id for _, bucket_id in limits("login_password", name, network)]
     # A window that started later has not counted these attempts.
-    counted = counters.c.window_started_at <= window_started_at
-    remaining = counters.c.count - attempts
+    counted = counters.c.window_started_at <= counter.window_started_at
+    remaining = counters.c.count - counter.count
     connection.execute(
         update(counters)
-        .where(counters.c.bucket.in_(network_buckets), counted, remaining >= 0)
+        .where(counters.c.bucket.in_(buckets), counted, remaining >= 0)
         .values(count=remaining)
     )
 
@@ -211,6 +205,13 @@ def is_locked(flow, user_id):
     with store.reading() as connection:
         count = connection.scalar(select(counters.c.count).where(own))
     return (count or 0) >= MAX_WRONG_CODES_IN_A_ROW
+
+
+def delete_lockouts(connection, tables, user_id):
+    """Delete the counts of wrong codes in a row of a user who is gone."""
+    buckets = [lockout_bucket(flow, str(user_id)) for flow in FLOWS]
+    counters = tables.rate_limit_counters
+    connection.execute(delete(counters).where(counters.c.bucket.in_(buckets)))
 
 
 def reset_lockout(flow, user_id):

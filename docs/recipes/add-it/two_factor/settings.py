@@ -11,7 +11,7 @@ SETTINGS = {
     ),
     "TWO_FACTOR_DATABASE_URL": (
         None,
-        "Where the tables are. Without it: the database of your Flask-SQLAlchemy.",
+        "Where the tables are, in an app without Flask-SQLAlchemy.",
     ),
     "TWO_FACTOR_ISSUER": (
         None,
