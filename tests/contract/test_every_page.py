@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from tests.kit.accounts import logged_in
 from tests.kit.marks import attack
 from tests.kit.marks import gap
 from tests.kit.marks import since
@@ -162,6 +163,46 @@ def test_whatever_date_a_header_says_a_static_file_is_sent(step, clock, monkeypa
 
     gc.collect()
     assert statuses == {200}
+
+
+ODD_VALUES = ["\xe9", "a|\xe9", "a|\xc3\xa9", "a.\xc3\xa9.a", '"a|\\351"', "|"]
+
+
+@attack(7)
+@pytest.mark.parametrize("odd", ODD_VALUES, ids=ascii)
+def test_whatever_is_in_a_cookie_no_page_fails(step, clock, odd):
+    site = step.start(clock, TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    account = site.account()
+    guest = logged_in(site, account)
+    guest.log_out()
+    target, data = guest.open("/login").filled_in(username=account.username)
+    statuses = set()
+    for visitor in (guest, logged_in(site, account)):
+        for header in headers_with(odd, visitor):
+            how = {"headers": {"Cookie": header}}
+            for path in addresses_of(step):
+                statuses.add(status_of(visitor, "GET", path, **how))
+            statuses.add(status_of(visitor, "POST", target, data=data, **how))
+
+    assert max(statuses) < 500
+
+
+def status_of(visitor, *request, **how):
+    """Return the status of an answer: 500 if not even the error page can be shown."""
+    try:
+        return visitor.ask(*request, **how).status
+    except TypeError:
+        return 500
+
+
+def headers_with(odd, visitor):
+    """Return the cookies of a browser, each time with odd text in another one."""
+    good = {name: cookie.value for name, cookie in visitor.browser.cookies.items()}
+    names = (*good, "remember_token", "")  # Flask-Login's, and one without a name
+    for name in names:
+        for value in (odd, good.get(name, "a") + odd):
+            cookies = good | {name: value}
+            yield "; ".join("=".join(cookie) for cookie in cookies.items())
 
 
 @attack(98)

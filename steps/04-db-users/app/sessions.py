@@ -21,6 +21,7 @@ login_manager = LoginManager()
 
 def init_app(app):
     app.config["SESSION_COOKIE_NAME"] = cookie_name(app)
+    app.config["REMEMBER_COOKIE_NAME"] = ""  # no cookie has this name, so none is read
     login_manager.init_app(app)
 
 
