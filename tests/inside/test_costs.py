@@ -17,6 +17,7 @@ from tests.kit.stage import add_second_factor
 from tests.kit.stage import fill_in_registration
 from tests.kit.stage import register
 from tests.kit.work import counted_work
+from tests.kit.work import kinds
 
 METHOD = "scrypt:32768:8:3"  # of a password, unless it is a test
 WINDOW, LIFETIME = 15 * 60, 20 * 60
@@ -283,6 +284,25 @@ def test_a_link_is_no_place_to_guess_the_current_password(site, make):
         refused = choose(visitor.open("/reset/new"), account, account.password)
         assert refused.status == 429
         assert "the password that you have" not in refused.text
+
+
+@since("05")
+@attack(145, 79, 2)
+def test_without_the_code_a_link_does_not_tell_the_current_password_by_its_work(
+    site, searched, monkeypatch
+):
+    account = kim_with_factor(site)
+    page = open_link(site)
+    work = []
+    for guess in (NEW_PASSWORD, "aaaaaaaaaaaaaaaaaaaa", account.password):
+        searched.clear()
+        values = {"password": guess, "confirm": guess}
+        with counted_work(site, monkeypatch) as (hashes, statements):
+            refused = page.fill_in(code=account.authenticator.wrong_code(), **values)
+        assert refused.status == 422
+        work.append((len(searched) > 0, hashes, kinds(statements)))
+
+    assert work[0] == work[1] == work[2]
 
 
 @since("05")

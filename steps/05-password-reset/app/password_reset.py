@@ -166,9 +166,9 @@ def set_password(user, password_hash):
 
 def find_password_problem(password, user):
     """Return a message if the user must not choose this password, or None."""
-    if users.password_matches(user, password):
-        return SAME_PASSWORD_MESSAGE
-    return passwords.find_weakness(password, user.username, user.email)
+    # Measure first, or the time would reveal that this is the current password.
+    weakness = passwords.find_weakness(password, user.username, user.email)
+    return SAME_PASSWORD_MESSAGE if users.password_matches(user, password) else weakness
 
 
 def verify_and_consume_reset_code(form, user):
@@ -232,10 +232,10 @@ def choose_password():
         rate_limit.count_attempt_now("reset_code", user.username)
         # Measure and hash before the first write, which locks the whole of SQLite.
         problem = find_password_problem(form.password.data, user)
-        password_hash = None if problem else passwords.hash_password(form.password.data)
+        password_hash = passwords.hash_password(form.password.data)
         if not verify_and_consume_reset_code(form, user):
             return render_new_password(form, user)
-        if password_hash:
+        if not problem:
             return finish_reset(form, reset, user, password_hash)
         db.session.rollback()  # the code is not consumed
         form.password.errors.append(problem)

@@ -140,9 +140,9 @@ def change_password():
         # Measure and hash before the first write, which locks the whole of SQLite.
         password = form.password.data
         problem = password_reset.find_password_problem(password, user)
-        password_hash = None if problem else passwords.hash_password(password)
+        password_hash = passwords.hash_password(password)
         if verify_code_or_abort(form, user):
-            if password_hash:
+            if not problem:
                 password_reset.set_password(user, password_hash)
                 sessions.log_in(user)
                 flash(PASSWORD_CHANGED_MESSAGE)
