@@ -15,6 +15,9 @@ from tests.kit.accounts import codes_on
 from tests.kit.accounts import logged_in
 from tests.kit.accounts import prove
 from tests.kit.accounts import recover
+from tests.kit.device_cookies import LOCKED
+from tests.kit.device_cookies import MAX_WRONG_PASSWORDS_IN_A_ROW
+from tests.kit.device_cookies import guess_in_a_row
 from tests.kit.email_codes import ask_again
 from tests.kit.email_codes import begin
 from tests.kit.guesses import MAX_WRONG_CODES_IN_A_ROW
@@ -394,6 +397,20 @@ def test_a_password_that_counts_as_stolen_sets_up_another_authenticator_after_a_
     guess_wrong_codes(site, owner, clock, MAX_WRONG_CODES_IN_A_ROW)
     assert site.visitor().give_password(owner).status == 422
     change(site, "reset-second-factor")
+    page = enrol_again(site, owner, clock)
+
+    assert page.visitor.is_logged_in()
+
+
+@since("06g")
+@attack(62, 149)
+def test_a_password_that_strangers_locked_sets_up_another_authenticator_after_a_reset(
+    site, owner, clock
+):
+    for _ in range(2):  # they may go on before the owner comes back
+        guess_in_a_row(site, clock, MAX_WRONG_PASSWORDS_IN_A_ROW, NAME)
+        assert LOCKED in give_password(site, owner).text
+        change(site, "reset-second-factor")
     page = enrol_again(site, owner, clock)
 
     assert page.visitor.is_logged_in()

@@ -136,6 +136,7 @@ def reset_second_factor(username, reason):
     for table in (SecondFactor, RecoveryCode, PasswordReset):
         db.session.execute(delete(table).filter_by(user_id=user.id))
     lockout.reset(user.username, "login")  # otherwise the password stays locked
+    lockout.reset(user.username, "password")  # no reset link would be sent
     outbox.enqueue("second_factor_reset", user.email)
     db.session.commit()
     audit.record("second_factor_reset", user, reason=reason)
