@@ -711,6 +711,30 @@ def test_a_lockout_outlives_the_way_back_to_the_step_before(site, account, clock
     assert site.visitor().give_password(account).status == 422
 
 
+@since("06")
+@attack(119, 72)
+@rate_limited
+@never_red("step 05 has no migration from an older step's lockouts")
+def test_a_lockout_of_the_step_before_is_there_after_the_upgrade_and_a_month(
+    step, clock
+):
+    older = Stage("05", STEPS["05"]).start(clock)
+    account = older.account()
+    guess_wrong_codes(older, account, clock, MAX_WRONG_CODES_IN_A_ROW)
+    newer = step.start(
+        clock, SQLALCHEMY_DATABASE_URI=older.config["SQLALCHEMY_DATABASE_URI"]
+    )
+    migrate(newer, flask_migrate.upgrade, "head")
+    for _ in range(2):
+        clock.move(30 * 24 * 60 * 60)
+        newer.run_hourly_tasks()
+
+        assert newer.visitor().give_password(account).status == 422
+        migrate(newer, flask_migrate.downgrade, "0002")
+        assert older.visitor().give_password(account).status == 422
+        migrate(newer, flask_migrate.upgrade, "head")
+
+
 @since("05")
 @attack(119)
 @never_red("step 04 has no older database")

@@ -11,6 +11,8 @@ def upgrade():
     op.add_column("users", sa.Column("disabled_at", sa.BigInteger))
     op.add_column("users", sa.Column("re_enrolment_required_at", sa.BigInteger))
     op.add_column("lockouts", sa.Column("user_id", sa.Integer))
+    # Every row is about some user so far, and only those of unknown names have NULL.
+    op.execute("UPDATE lockouts SET user_id = 0")
 
 
 def downgrade():
