@@ -434,6 +434,41 @@ def test_a_port_behind_the_address_makes_no_other_network(step, clock, capfd, ad
     assert ":50000" not in capfd.readouterr().out
 
 
+@since("06d")
+@attack(63, 7)
+@rate_limited
+@pytest.mark.parametrize("proxies", [1, 2])
+@pytest.mark.parametrize(
+    "invented",
+    [
+        *'",\\ \t',
+        '"{n}',
+        '\\"',
+        '"a, b',
+        '"a", "b',
+        '"\\',
+        ", ,",
+        '=";',
+        '"""',
+        "[",
+        '"[',
+    ],
+)
+def test_what_a_client_writes_before_its_address_hides_it_behind_no_proxy(
+    step, clock, proxies, invented
+):
+    site = in_production(step, clock, PROXIES=proxies)
+    added = ["10.0.0.1"] * (proxies - 1)
+    answers = []
+    for number in range(6):
+        chosen = invented.format(n=number), "203.0.113.9", *added
+        answers.append(guess(site, "10.1.1.1", **forwarded(*chosen)))
+    other = guess(site, "10.1.1.1", **forwarded(invented, "198.51.100.1", *added))
+
+    assert answers == [422] * 5 + [429]
+    assert other == 422
+
+
 @attack(63)
 @pytest.mark.parametrize("address", ["2001:db8:1:2:3:4:5:7", "2001:db8::5:7"])
 def test_an_address_without_a_port_is_left_as_it_is(step, clock, capfd, address):

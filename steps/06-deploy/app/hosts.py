@@ -38,7 +38,8 @@ def fix_environ(wsgi_app, scheme):
 
     def wrapper(environ, start_response):
         environ["wsgi.url_scheme"] = scheme
-        addresses = environ.get("HTTP_X_FORWARDED_FOR", "")
+        # With a quote that is never closed, ProxyFix would find no address at all.
+        addresses = environ.get("HTTP_X_FORWARDED_FOR", "").replace('"', "")
         environ["HTTP_X_FORWARDED_FOR"] = PORT_PATTERN.sub(r"\1\2", addresses)
         return wsgi_app(environ, start_response)
 
