@@ -282,6 +282,23 @@ def test_the_line_of_a_wrong_code_says_where_it_was_typed(site, kim, clock, audi
     assert flows == ["login", "account", "enrolment", "reset", "enrolment"]
 
 
+@since("06e")
+@attack(107, 12)
+def test_a_code_that_was_used_before_is_a_line_and_counts_for_no_lockout(
+    site, account, audit
+):
+    code = account.authenticator.code()
+    site.visitor().give_password(account).fill_in(code=code)
+    thief = site.visitor("203.0.113.9").give_password(account)
+    audit()
+    assert thief.fill_in(code=code).status == 422
+
+    line = only(audit())
+    assert events([line]) == [("code_rejected", 1)]
+    assert line["flow"] == "login"
+    assert site.sql("SELECT * FROM lockouts") == []
+
+
 @attack(107, 149)
 def test_a_hundred_wrong_passwords_in_a_row_are_a_line_of_their_own(
     site, account, audit, clock

@@ -71,6 +71,19 @@ def test_a_request_for_a_host_that_is_not_ours_is_an_event(step, clock, audit):
     assert audit() == [{"event": "host_rejected", "user": None}]
 
 
+@since("06e")
+@attack(154, 93)
+def test_a_form_without_a_token_is_an_event_on_every_path_that_takes_forms(site, audit):
+    rules = site.app.url_map.iter_rules()
+    paths = [rule.rule for rule in rules if "POST" in rule.methods]
+    assert len(paths) >= 10
+    for number, path in enumerate(paths):
+        page = site.visitor(network=f"192.0.2.{number}").ask("POST", path, data={})
+
+        assert page.status == 400, path
+        assert audit() == [{"event": "csrf_rejected", "user": None}], path
+
+
 @attack(155)
 @pytest.mark.parametrize("event", REJECTED)
 def test_a_hundred_rejected_requests_of_a_client_are_one_event(site, audit, event):

@@ -108,6 +108,7 @@ def regenerate_and_render_codes(user):
 def explain_reload(error):
     """Redirect if the page with the codes was reloaded; otherwise render the error."""
     if session.get("codes_shown_at") != request.path:
+        rate_limit.record_rejection("csrf_rejected")
         return errors.render_error(error)
     flash(CODES_SHOWN_ONCE_MESSAGE)
     return redirect(redirects.next_url())
@@ -172,6 +173,7 @@ def verify(user):
             if codes_left <= 2:
                 flash("You're running low. Create new codes on your account page.")
             return redirect(redirects.next_url())
+        audit.record("code_rejected", user, flow="login")
         second_factor.count_wrong_login_code(user)
         form.recovery_code.errors.append(INVALID_RECOVERY_CODE_MESSAGE)
     return render_template("recovery_code.html", form=form), form.status_code

@@ -124,7 +124,6 @@ def is_wrong_code(user, code):
 
 def count_wrong_login_code(user):
     """Count a wrong code; after 20 in a row end all sessions and send an email."""
-    audit.record("code_rejected", user, flow="login")
     if lockout.count_wrong_code("login", user):
         audit.record("login_locked", user)
         users.end_all_sessions(user)
@@ -147,6 +146,7 @@ def verify(user):
             device_cookie.notify_of_new_browser(user)
             sessions.log_in(user)
             return redirect(redirects.next_url())
+        audit.record("code_rejected", user, flow="login")
         if is_wrong_code(user, form.code.data):
             count_wrong_login_code(user)
         used = is_used_code(user, form.code.data)
