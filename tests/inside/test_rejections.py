@@ -108,6 +108,20 @@ def test_each_kind_each_network_and_each_window_has_an_event_of_its_own(
     assert [line["event"] for line in audit()] == ["csrf_rejected"]
 
 
+@since("06e")
+@attack(154)
+def test_a_rejection_is_an_event_after_the_clock_was_ahead_for_a_while(
+    site, audit, clock
+):
+    for ahead, count in ((30 * 24 * 60 * 60, 1), (0, 1), (30, 0)):
+        clock.move(ahead)
+        send_without_token(site.visitor())
+        send_without_token(site.visitor())
+        clock.move(-ahead)
+
+        assert len(audit()) == count, ahead
+
+
 @attack(155)
 def test_a_client_over_its_limit_is_one_event_for_each_action(site, audit):
     visitor = site.visitor()

@@ -154,7 +154,8 @@ def count_rejection(*parts):
     now = int(time.time())
     bucket_id = bucket("audit", *parts, client_network())
     query = select(RateLimitCounter.window_started_at).filter_by(bucket=bucket_id)
-    if (db.session.scalar(query) or 0) > now - WINDOW_SECONDS:
+    window_started_at = db.session.scalar(query) or 0
+    if now - WINDOW_SECONDS < window_started_at <= now + 60:
         return False  # a flood of rejections writes nothing more
     values = {"bucket": bucket_id, "now": now, "oldest": now - WINDOW_SECONDS + 1}
     return db.session.execute(UPSERT_COUNTER, values).one().count == 1
