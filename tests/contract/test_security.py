@@ -632,6 +632,27 @@ def test_wrong_keys_do_not_become_the_right_ones_by_another_enrolment(site):
     assert with_keys(site, old).ask("GET", "/readyz").status == 200
 
 
+@since("06b")
+@attack(112, 160)
+def test_wrong_keys_are_found_in_a_database_from_before_the_check(site):
+    old, new = site.config["TOTP_KEYS"], OTHER_KEY
+    site.account()
+    assert with_keys(site, new).ask("GET", "/readyz").status == 503
+    site.sql("DELETE FROM key_checks")
+    assert with_keys(site, new).ask("GET", "/readyz").status == 503
+    assert with_keys(site, old).ask("GET", "/readyz").status == 200
+    wrong = site.start_again(TOTP_KEYS=new)
+    wrong.app.config["MAIL_SERVER"] = ""
+    wrong.visitor = lambda network="127.0.0.1": https_visitor(wrong, network)
+    wrong.account()
+
+    assert with_keys(site, new).ask("GET", "/readyz").status == 503
+    assert with_keys(site, old).ask("GET", "/readyz").status == 200
+    site.account()
+    assert with_keys(site, new).ask("GET", "/readyz").status == 503
+    assert with_keys(site, old).ask("GET", "/readyz").status == 200
+
+
 # The address for password managers
 
 

@@ -92,6 +92,7 @@ def open_home_page(site):
 
 def give_first_code(site):
     """Send the first code of a new authenticator app."""
+    site.account()  # the very first one also stores the check of the keys
     account = site.account_without_factor()
     page = site.visitor().give_password(account)
     return send(page, code=scan(page, site.clock).code())
@@ -121,7 +122,7 @@ COSTS = [
     (give_code, [(6, 2), (7, 2), (8, 2)]),
     (give_recovery_code, [(7, 2), (9, 2), (10, 2)]),
     (open_home_page, [(2, 1), (2, 1), (1, 1)]),
-    (give_first_code, [(10, 2), (12, 2), (14, 2)]),
+    (give_first_code, [(10, 2), (12, 2), (15, 2)]),
     (ask_for_link, [None, (2, 2), (2, 2)]),
     (set_password, [None, (14, 2), (15, 2)]),
 ]
