@@ -14,6 +14,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from tests.kit.accounts import ADDRESS
+from tests.kit.accounts import NEW_PASSWORD
 from tests.kit.accounts import ask_for_a_code
 from tests.kit.accounts import logged_in
 from tests.kit.accounts import prove
@@ -297,6 +298,36 @@ def test_a_code_that_was_used_before_is_a_line_and_counts_for_no_lockout(
     assert events([line]) == [("code_rejected", 1)]
     assert line["flow"] == "login"
     assert site.sql("SELECT * FROM lockouts") == []
+
+
+@since("06e")
+@attack(107, 85, 155)
+def test_a_link_that_was_used_is_not_opened_again_but_rejected_and_is_one_line(
+    site, audit
+):
+    register(site.visitor(), username="kim", email=ADDRESS)
+    link = mailed_link(site)
+    audit()
+    page = form_behind(site, link)
+    assert events(audit()) == [("reset_link_opened", 1)]
+    page.fill_in(password=NEW_PASSWORD, confirm=NEW_PASSWORD)
+    audit()
+    for _ in range(20):
+        site.visitor().open(link)
+        page.visitor.open(link)
+
+    assert events(audit()) == [("reset_link_rejected", None)]
+
+
+@since("06e")
+@attack(107, 86)
+def test_a_forged_link_is_rejected_in_a_browser_that_has_opened_a_good_one(site, audit):
+    register(site.visitor(), username="kim", email=ADDRESS)
+    page = form_behind(site, mailed_link(site))
+    audit()
+    page.visitor.open("/reset/aaaa.bbbb.cccc")
+
+    assert events(audit()) == [("reset_link_rejected", None)]
 
 
 @attack(107, 149)

@@ -222,7 +222,9 @@ def open_link(token):
             "token_id": claims["jti"],
             "expires_at": claims["exp"],  # epoch seconds
         }
-        user = db.session.get(users.User, int(claims["sub"]))
+    reset = find_opened_reset() if claims else None
+    if reset:
+        user = db.session.get(users.User, reset.user_id)
         audit.record("reset_link_opened", user)
     else:
         rate_limit.record_rejection("reset_link_rejected")
