@@ -230,6 +230,33 @@ def test_a_disabled_user_is_out_at_once(site, owner):
 
 
 @since("06f")
+@attack(5, 107, 108)
+@pytest.mark.parametrize("kind", ["code", "recovery_code"])
+def test_a_login_that_an_operator_ends_halfway_is_none_and_consumes_no_code(
+    site, owner, clock, capsys, kind
+):
+    page = give_password(site, owner)
+    if kind == "recovery_code":
+        page = page.visitor.open("/login/recovery")
+    clock.move(30)
+    code = {"code": owner.authenticator.code, "recovery_code": owner.recovery_code}
+    typed = {kind: code[kind]()}
+    site.mails(routine=True)
+    capsys.readouterr()
+    came = meanwhile(site, "FROM users", change, site, "disable")
+    assert page.fill_in(**typed).path == "/login"
+    assert len(came) == 2
+    lines = lines_in(capsys.readouterr().out)
+    assert "logged_in" not in [line["event"] for line in lines]
+    assert site.mails(routine=True) == []
+
+    change(site, "enable")
+    page = give_password(site, owner)
+    page = page.visitor.open(f"/login/{kind.removesuffix('_code')}")
+    assert page.fill_in(**typed).path == "/"
+
+
+@since("06f")
 @attack(5, 1)
 def test_a_disabled_user_is_refused_like_a_wrong_password(site, owner, monkeypatch):
     change(site, "disable")

@@ -119,8 +119,8 @@ def set_password(site):
 COSTS = [
     (open_login_page, [(0, 0), (0, 0), (0, 0)]),
     (give_password, [(4, 2), (5, 2), (6, 2)]),
-    (give_code, [(6, 2), (7, 2), (8, 2)]),
-    (give_recovery_code, [(7, 2), (9, 2), (10, 2)]),
+    (give_code, [(6, 2), (7, 2), (9, 2)]),
+    (give_recovery_code, [(7, 2), (9, 2), (11, 2)]),
     (open_home_page, [(2, 1), (2, 1), (1, 1)]),
     (give_first_code, [(10, 2), (12, 2), (15, 2)]),
     (ask_for_link, [None, (2, 2), (2, 2)]),

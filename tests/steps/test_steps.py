@@ -64,6 +64,8 @@ MAY_END = (
     "app/outbox.py: run_hourly_tasks",
     "app/enrolment.py: enrol",
     "app/registration.py: finish_registration",
+    "app/second_factor.py: verify",
+    "app/recovery_codes.py: verify",
     "app/account.py: lock_user_or_abort",
     "app/account.py: change_password",
     "app/password_reset.py: choose_password",

@@ -165,6 +165,9 @@ def verify(user):
         name, device_id = user.username, device_cookie.get_pending_device_id()
         rate_limit.count_attempt_now("login_recovery_code", name, device_id=device_id)
         if consume_code(user, form.recovery_code.data):
+            if not pending_login.pending_user():  # ended meanwhile
+                db.session.rollback()  # the code is not consumed
+                return redirects.redirect_keeping_next("auth.login")
             audit.record("logged_in", user, factor="recovery_code")
             device_cookie.notify_of_new_browser(user)
             sessions.log_in(user)

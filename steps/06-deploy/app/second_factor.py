@@ -142,6 +142,9 @@ def verify(user):
         device_id = device_cookie.get_pending_device_id()
         rate_limit.count_attempt_now("login_code", user.username, device_id=device_id)
         if verify_and_consume_code(user, form.code.data):
+            if not pending_login.pending_user():  # ended meanwhile
+                db.session.rollback()  # the code is not consumed
+                return redirects.redirect_keeping_next("auth.login")
             audit.record("logged_in", user, factor="totp")
             device_cookie.notify_of_new_browser(user)
             sessions.log_in(user)
