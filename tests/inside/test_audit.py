@@ -1,5 +1,6 @@
 """The audit: one line for each event that matters to security, and no secret in it."""
 
+import errno
 import json
 import re
 import sqlite3
@@ -238,6 +239,27 @@ def test_guesses_with_a_link_of_a_user_without_an_authenticator_are_lines(site, 
 
     seen = events(audit())
     assert seen == [("new_password_rejected", 1)] * 5 + [("rate_limited", 1)]
+
+
+@since("06e")
+@attack(107, 118)
+def test_a_login_of_which_the_log_takes_no_line_is_one_and_is_in_the_error_log(
+    step, clock, caplog, monkeypatch
+):
+    site = step.start(clock, TESTING=False, PROPAGATE_EXCEPTIONS=False)
+    visitor, account = site.visitor(), site.account()
+
+    def fail(*text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=fail, flush=fail))
+    page = visitor.give_password(account)
+    assert page.path == "/login/code"
+    page = page.fill_in(code=account.authenticator.code())
+
+    assert (page.status, page.path) == (200, "/")
+    assert visitor.is_logged_in()
+    assert caplog.text.count('"event": "logged_in"') == 1
 
 
 # Attacks that leave a line

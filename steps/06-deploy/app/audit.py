@@ -6,6 +6,7 @@ import os
 from datetime import UTC
 from datetime import datetime
 
+from flask import current_app
 from flask import g
 from flask import has_request_context
 from flask import request
@@ -61,4 +62,8 @@ def write_events(response):
 
 def write_event(entry):
     """Print an event as a line, in one piece because other processes print as well."""
-    print(json.dumps(entry) + "\n", end="", flush=True)
+    line = json.dumps(entry)
+    try:
+        print(line + "\n", end="", flush=True)
+    except OSError as error:  # the disk is full, and what happened is committed
+        current_app.logger.error("Audit log: %s: %s", error, line)
