@@ -299,6 +299,8 @@ def verify(user):
         name = user.username
         rate_limit.count_attempt_now("login_passkey", name, device_id=device_id)
         if verify_and_consume_signature(user, form.credential.data):
+            if not pending_login.pending_user():  # ended meanwhile
+                return redirects.redirect_keeping_next("auth.login")
             audit.record("logged_in", user, factor="passkey")
             device_cookie.notify_of_new_browser(user)
             sessions.log_in(user)

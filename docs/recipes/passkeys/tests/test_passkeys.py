@@ -229,6 +229,22 @@ def test_a_session_that_was_ended_meanwhile_logs_nobody_in(kim):
     assert not person.is_logged_in()
 
 
+def test_a_login_that_is_ended_while_its_passkey_is_verified_leaves_no_line(
+    kim, capsys, monkeypatch
+):
+    person, find = again(kim), passkeys.find_signing_passkey
+
+    def end_sessions_and_find(*values):
+        sql(kim.app, "UPDATE users SET session_token = 'other' WHERE username = 'kim'")
+        return find(*values)
+
+    monkeypatch.setattr(passkeys, "find_signing_passkey", end_sessions_and_find)
+    capsys.readouterr()
+
+    assert person.use().location == "/login"
+    assert events(capsys) == []
+
+
 # The site
 
 
