@@ -274,6 +274,17 @@ def test_after_twenty_wrong_codes_in_a_row_the_password_counts_as_stolen(host):
     assert "Set a new password" in page.text
 
 
+def test_a_code_that_was_used_before_is_told_of(host):
+    _, account = host.enrolled("ann")
+    host.clock.move(60)
+    code = account.authenticator.code()
+    pages = [host.password(host.visitor(), account) for _ in range(2)]
+    statuses = [page.fill_in(code=code).status for page in pages]
+
+    assert statuses == [200, 422]
+    assert host.told("code_rejected") == [{"flow": "login"}]
+
+
 def test_a_copied_cookie_is_dead_after_the_logout(host):
     owner, _ = host.enrolled("ann")
     twin = host.visitor().take_cookies_of(owner)

@@ -148,7 +148,6 @@ def verify_and_consume_any_code(user, row, code, flow):
 def count_wrong_login_code(user):
     """Count a wrong code; after 20 in a row end all logins and tell of it."""
     user_id = two_factor.id_of(user)
-    two_factor.tell("code_rejected", user, flow="login")
     if rate_limit.count_wrong_code("login", user_id):
         store.end_sessions(user_id)
         two_factor.tell("login_locked", user)
@@ -168,6 +167,7 @@ def verify(user, row):
         if store.verify_and_consume_code(user_id, row, form.code.data):
             finish_login(user, row, factor="totp")
             return redirect(redirects.next_url())
+        two_factor.tell("code_rejected", user, flow="login")
         if store.is_wrong_code(user_id, row, form.code.data):
             count_wrong_login_code(user)
         used = store.is_used_code(user_id, row, form.code.data)
@@ -192,6 +192,7 @@ def verify_recovery_code(user, row):
             return redirects.redirect_keeping_next("two_factor.enrol")
         if is_enrolled and consume_recovery_code(user, code):
             return finish_with_recovery_code(user, row)
+        two_factor.tell("code_rejected", user, flow="login")
         count_wrong_login_code(user)
         form.recovery_code.errors.append(INVALID_RECOVERY_CODE_MESSAGE)
     return render_page("recovery_code.html", form)
