@@ -68,6 +68,7 @@ def test_every_chapter_has_a_button():
     assert used <= set(NAMED)
 
 
+@pytest.mark.site
 def test_the_suite_is_compiled_and_what_a_reader_may_change_is_not():
     need_packs()
     packed = gzip.decompress((PACKS / "suite.zip.bin").read_bytes())
