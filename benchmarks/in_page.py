@@ -119,9 +119,7 @@ def main():
     """Measure the steps that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("site", help="a folder with the site, and the packs in it")
-    parser.add_argument(
-        "--steps", nargs="+", default=["01", "02", "03", "04", "05", "06"]
-    )
+    parser.add_argument("--steps", nargs="+", default=STEPS)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--whole", action="store_true", help="run the whole suite too")
     wanted = parser.parse_args()
@@ -129,10 +127,8 @@ def main():
     with in_background(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         address = f"http://127.0.0.1:{server.server_port}"
         for step in wanted.steps:
-            show(
-                step,
-                [measure(address, step, wanted.whole) for _ in range(wanted.rounds)],
-            )
+            rounds = range(wanted.rounds)
+            show(step, [measure(address, step, wanted.whole) for _ in rounds])
 
 
 if __name__ == "__main__":

@@ -43,8 +43,9 @@ class Mutant(NamedTuple):
     old: str
     new: str
     tests: str = ""  # the tests that matter, as in pytest -k; else all of the step
-    marks: str = ""  # as in pytest -m, for those that are left out else; those of a
-    # recipe are in tests/recipes, and without marks in the recipe's own folder
+    # As in pytest -m, for tests that are left out else. With marks a recipe's tests are
+    # those in tests/recipes, and without, those in its own folder.
+    marks: str = ""
 
     def __str__(self):
         return f"{self.step} {self.file}: {self.mistake}"

@@ -454,7 +454,7 @@ def test_a_port_behind_the_address_makes_no_other_network(step, clock, capfd, ad
         '"[',
     ],
 )
-def test_what_a_client_writes_before_its_address_hides_it_behind_no_proxy(
+def test_no_text_before_its_address_hides_a_client_behind_the_proxy(
     step, clock, proxies, invented
 ):
     site = in_production(step, clock, PROXIES=proxies)
@@ -603,6 +603,14 @@ def with_keys(site, keys):
     return https_visitor(site.start_again(TOTP_KEYS=keys))
 
 
+def enrol_with_keys(site, keys):
+    """Start the app once more with other keys; enrol a new user there."""
+    other = site.start_again(TOTP_KEYS=keys)
+    other.app.config["MAIL_SERVER"] = ""
+    other.visitor = lambda network="127.0.0.1": https_visitor(other, network)
+    other.account()
+
+
 @attack(112, 160)
 def test_the_app_is_not_ready_with_keys_that_do_not_open_its_secrets(site, log):
     old, new = site.config["TOTP_KEYS"], OTHER_KEY
@@ -623,10 +631,7 @@ def test_the_app_is_not_ready_with_keys_that_do_not_open_its_secrets(site, log):
 def test_wrong_keys_do_not_become_the_right_ones_by_another_enrolment(site):
     old, new = site.config["TOTP_KEYS"], OTHER_KEY
     site.account()
-    wrong = site.start_again(TOTP_KEYS=new)
-    wrong.app.config["MAIL_SERVER"] = ""
-    wrong.visitor = lambda network="127.0.0.1": https_visitor(wrong, network)
-    wrong.account()
+    enrol_with_keys(site, new)
 
     assert with_keys(site, new).ask("GET", "/readyz").status == 503
     assert with_keys(site, old).ask("GET", "/readyz").status == 200
@@ -641,10 +646,7 @@ def test_wrong_keys_are_found_in_a_database_from_before_the_check(site):
     site.sql("DELETE FROM key_checks")
     assert with_keys(site, new).ask("GET", "/readyz").status == 503
     assert with_keys(site, old).ask("GET", "/readyz").status == 200
-    wrong = site.start_again(TOTP_KEYS=new)
-    wrong.app.config["MAIL_SERVER"] = ""
-    wrong.visitor = lambda network="127.0.0.1": https_visitor(wrong, network)
-    wrong.account()
+    enrol_with_keys(site, new)
 
     assert with_keys(site, new).ask("GET", "/readyz").status == 503
     assert with_keys(site, old).ask("GET", "/readyz").status == 200

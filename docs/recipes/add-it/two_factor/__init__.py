@@ -154,7 +154,7 @@ class TwoFactor:
         """
         interface = current_app.session_interface
         if not isinstance(interface, SecureCookieSessionInterface):
-            session["two_factor_renewed"] = True  # an empty one keeps its id
+            session["two_factor_renewed"] = True  # Flask-Session skips an empty one
             interface.regenerate(session)
             session.pop("two_factor_renewed")
 
